@@ -1,0 +1,214 @@
+"""From a composed configuration to the objects of an experiment; nothing is loaded or run yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from evalkit import weights
+from evalkit.benchmarks.benchmark import Benchmark
+from evalkit.errors import ConfigError, EvalkitError
+from evalkit.generation.base import Decoding, Generator
+from evalkit.pipelines import Pipeline, choose_shots
+from evalkit.prompts import PromptTemplate
+from evalkit.retrieval import Chunker, Embedder, Visibility
+from evalkit.scoring import Judge
+from evalkit.tuning.examples import Example, choose, render
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A composed configuration and the objects that it names, each made when first asked for."""
+
+    config: Mapping[str, Any]
+
+    @cached_property
+    def seed(self) -> int:
+        return int(self.config["seed"])
+
+    @cached_property
+    def whole_benchmark(self) -> Benchmark:
+        benchmark: Benchmark = _instantiate(self.config["benchmark"], "benchmark")
+        return benchmark
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        """The questions of this run: ``limit`` of the test questions, ``control_limit`` of the
+        control questions (in proportion where it is not given)."""
+        whole = self.whole_benchmark
+        limit, control_limit = (_count(self.config, key) for key in ("limit", "control_limit"))
+        control = [q.id for q in whole.questions if q.category == "control"]
+        tested = [q.id for q in whole.questions if q.category != "control"]
+        if limit is not None and control_limit is None and tested:
+            control_limit = round(limit * len(control) / len(tested))
+        chosen: list[str] = []
+        for ids, most in ((tested, limit), (control, control_limit)):
+            if ids and most != 0:
+                chosen += [q.id for q in whole.select(ids).subset(most, seed=0).questions]
+        return whole.select(chosen)
+
+    @cached_property
+    def template(self) -> PromptTemplate:
+        return _template(self.config["prompt"])
+
+    @cached_property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        configured = self.config.get("pipelines") or {}
+        if not configured:
+            raise ConfigError(
+                "no pipelines: the configuration's `pipelines` is empty",
+                todo="name some, for example pipeline=[prompt_only,rag]",
+            )
+        return tuple(self._pipeline(name, part) for name, part in configured.items())
+
+    def _pipeline(self, name: str, part: Mapping[str, Any]) -> Pipeline:
+        allowed = {"description", "context", "tuned", "shots", "prompt"}
+        if unknown := sorted(set(part) - allowed):
+            raise ConfigError(f"pipelines.{name} has the unknown keys {unknown}; expected {sorted(allowed)}")
+        template = self.template
+        if part.get("prompt"):
+            template = _template({**self.config["prompt"], **part["prompt"]})
+        shots = int(part.get("shots") or 0)
+        benchmark = self.whole_benchmark
+        return Pipeline(
+            name=name,
+            template=template,
+            context=str(part.get("context", "none")),
+            tuned=bool(part.get("tuned", False)),
+            shots=choose_shots(benchmark.training, benchmark.format, shots, name) if shots else (),
+            description=str(part.get("description", "")),
+        )
+
+    @cached_property
+    def decoding(self) -> Decoding:
+        return Decoding(**self.config["model"]["decoding"])
+
+    @cached_property
+    def model_weights(self) -> weights.Weights:
+        return weights.obtain(self.config["model"]["weights"])
+
+    def generator(self, adapter: Any = None, adapter_id: str | None = None) -> Generator:
+        """The engine with base weights, or with an adapter."""
+        engine = _instantiate(self.config["model"]["engine"], "model.engine")
+        chosen = {"adapter": adapter, "adapter_id": adapter_id} if adapter_id else {}
+        obtained = self.model_weights
+        generator: Generator = engine(obtained.folder, obtained.identity, self.decoding, **chosen)
+        return generator
+
+    @cached_property
+    def embedder_identity(self) -> str:
+        """What identifies the embedder's weights, for the key of an index."""
+        part = self.config["embedder"]
+        return weights.obtain(part["weights"]).identity if part.get("weights") else str(part["name"])
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        part = self.config["embedder"]
+        encoder = _instantiate(part["encoder"], "embedder.encoder")
+        if not part.get("weights"):
+            return encoder  # type: ignore[no-any-return]
+        made: Embedder = encoder(weights.obtain(part["weights"]).folder, name=part["name"])
+        return made
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        chunker: Chunker = _instantiate(self.config["retriever"]["chunker"], "retriever.chunker")
+        return chunker
+
+    @cached_property
+    def visibility(self) -> Visibility:
+        part = self.config["retriever"]
+        built_at = part.get("built_at")
+        return Visibility(part["view"], date.fromisoformat(str(built_at)) if built_at else None)
+
+    @cached_property
+    def k(self) -> int:
+        k = int(self.config["retriever"]["k"])
+        if k < 1:
+            raise ConfigError(f"retriever.k is {k}, expected at least 1")
+        return k
+
+    @cached_property
+    def examples(self) -> list[Example]:
+        """The training examples of the adapter, rendered."""
+        part = self.config["tuning"].get("examples")
+        if part is None:
+            tuned = [p.name for p in self.pipelines if p.tuned]
+            raise ConfigError(
+                f"pipelines {tuned} are tuned, but tuning={self.config['tuning'].get('name')} trains nothing",
+                todo="choose tuning=lora, or pipelines without tuning",
+            )
+        benchmark = self.whole_benchmark
+        chosen = choose(benchmark.training, part["kinds"], part["limit"], float(part["without_context"]), self.seed)
+        return render(chosen, self.template, benchmark.format)
+
+    @cached_property
+    def judge(self) -> Judge:
+        part = self.config["judge"]
+        make = _instantiate(part["judge"], "judge.judge")
+        made: Judge = make(self.embedder) if part.get("embedder") else make()
+        return made
+
+
+def _template(part: Mapping[str, Any]) -> PromptTemplate:
+    known = {f.name for f in fields(PromptTemplate)}
+    if unknown := sorted(set(part) - known):
+        raise ConfigError(f"prompt has the unknown keys {unknown}; expected some of {sorted(known)}")
+    template = replace(PromptTemplate(), **part)
+    try:
+        example = date(2025, 1, 1)
+        template.question.format(as_of=example, question="")
+        template.context.format(passages="")
+        template.passage.format(document="", title="", dates="", text="")
+    except (KeyError, IndexError, ValueError) as error:
+        raise ConfigError(
+            f"a text of prompt={template.name} has a placeholder that nothing fills: {error}",
+            todo="question takes {as_of} {question}, context {passages}, passage {document} {title}"
+            " {dates} {text}; write {{ and }} for plain braces",
+        ) from error
+    return template
+
+
+def _count(config: Mapping[str, Any], key: str) -> int | None:
+    value = config.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < (1 if key == "limit" else 0):
+        raise ConfigError(f"{key} is {value!r}, expected a whole number of questions, or null for all")
+    return value
+
+
+def _instantiate(part: Any, key: str) -> Any:
+    """Hydra's ``instantiate``, which refuses dangerous targets, with the key named in errors."""
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    try:
+        return instantiate(part, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, EvalkitError):
+            raise cause from None
+        first = str(cause or error).splitlines()[0]
+        target = part.get("_target_") if isinstance(part, Mapping) else None
+        raise ConfigError(
+            f"{key}: could not make {target or part!r}: {first}",
+            todo=f"check the keys under `{key}` (evalkit run --cfg job prints the composed configuration)",
+        ) from error
+
+
+def stage_inputs(experiment: Experiment, passages: Sequence[Any]) -> dict[str, Any]:
+    """What an index's contents depend on: the passages themselves, and the embedder."""
+    from hashlib import sha256
+
+    digest = sha256()
+    for passage in passages:
+        digest.update(f"{passage.id}\0{passage.title}\0{passage.text}\0".encode())
+    return {
+        "passages": digest.hexdigest(),
+        "embedder": experiment.embedder_identity,
+        "encoder": dict(experiment.config["embedder"]["encoder"]),
+    }

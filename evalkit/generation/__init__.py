@@ -1,0 +1,1 @@
+"""Engines that complete prompts: requests in, completions out."""

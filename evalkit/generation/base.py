@@ -1,0 +1,61 @@
+"""The Generator protocol: requests in, completions out as they finish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from evalkit.records import Message
+
+@dataclass(frozen=True)
+class Decoding:
+    """Decoding settings, the same in every pipeline that is compared.
+
+    ``temperature`` 0 is greedy; ``seed`` matters only when sampling.
+    """
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt to complete; ``id`` comes back with the completion."""
+
+    id: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the generator said. ``seconds`` is this row's share of its batch's wall time.
+
+    ``finish_reason`` is ``stop``, ``length`` (cut at ``max_new_tokens``) or ``error``.
+    """
+
+    id: str
+    text: str
+    prompt: str
+    prompt_tokens: int
+    output_tokens: int
+    finish_reason: str
+    seconds: float
+    error: str | None = None
+
+
+class Generator(Protocol):
+    """An engine. ``identity`` names everything that can change its output: contents of the weights
+    and the adapter, dtype, decoding settings and the engine's own version."""
+
+    @property
+    def identity(self) -> dict[str, object]: ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int: ...
+
+    def render(self, messages: Sequence[Message]) -> str: ...
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]: ...
+
+    def close(self) -> None: ...

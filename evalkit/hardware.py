@@ -1,0 +1,88 @@
+"""What this machine has: processor features, cores, memory, accelerators."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+_REPORTED_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+
+
+@cache
+def cpu_flags() -> frozenset[str]:
+    """Instruction-set flags of the processor; empty where the system does not tell."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.lower().startswith(("flags", "features")):
+                return frozenset(line.split(":", 1)[1].split())
+    return frozenset()
+
+
+def cpu_has_fast_bf16() -> bool:
+    """Whether bfloat16 matrix products are faster than float32 (AVX512-BF16 or AMX).
+
+    Without these instructions bfloat16 is emulated and about half as fast as float32.
+    """
+    return bool(cpu_flags() & _BF16_FLAGS)
+
+
+def cpu_name() -> str:
+    if Path("/proc/cpuinfo").is_file():
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    if platform.system() == "Darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores this process may run on (respects affinity and containers that set it)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def resolve_device(device: str = "auto") -> str:
+    """``auto`` becomes ``cuda`` or ``mps`` where there is one, else ``cpu``."""
+    if device != "auto":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def resolve_dtype(dtype: str, device: str) -> str:
+    """``auto`` becomes ``bfloat16`` where that is fast (GPU, AVX512-BF16, AMX), else ``float32``."""
+    if dtype != "auto":
+        return dtype
+    if device.startswith("cuda"):
+        import torch
+
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return "bfloat16" if device == "cpu" and cpu_has_fast_bf16() else "float32"
+
+
+def describe() -> dict[str, Any]:
+    """Facts for a manifest: processor, cores, memory in bytes, accelerators."""
+    import psutil
+    import torch
+
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "processor": cpu_name(),
+        "processor_features": [f for f in _REPORTED_FLAGS if f in cpu_flags()],
+        "cores": usable_cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+    }

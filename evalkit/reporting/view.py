@@ -1,0 +1,163 @@
+"""Lookups over a results mapping, tolerant of what a run did not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.reporting.labels import SCORECARD, label_of
+from evalkit.reporting.numbers import interval, number, unit_of_metric
+
+Results = Mapping[str, Any]
+SCHEMA = 1
+NOT_APPLICABLE = "n/a"
+_NO_RETRIEVAL = "the pipeline has no retrieval"
+
+
+class ResultsError(EvalkitError, ValueError):
+    """A results mapping that this version cannot report on."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One estimate as text and numbers; ``value`` is None where nothing was scored."""
+
+    text: str
+    interval: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    n: int
+    failed: int
+    abstained: int
+    absent: str
+    method: str = ""
+
+    @property
+    def scored(self) -> bool:
+        return self.value is not None
+
+    @property
+    def whole(self) -> str:
+        """Value and interval on one line, with the dagger of failed questions."""
+        mark = "†" if self.failed else ""
+        return f"{self.text}{mark} {self.interval}".strip()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric over all pipelines."""
+
+    metric: str
+    axis: str
+    stage: str
+    name: str
+    direction: str
+    unit: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def n(self) -> str:
+        """The questions scored: one number, or the range over pipelines."""
+        counts = sorted({cell.n for cell in self.cells if cell.scored})
+        if not counts:
+            return "0"
+        return str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
+
+
+def checked(results: Results) -> Results:
+    """The same mapping, if it is one that this version can read.
+
+    Raises:
+        ResultsError: The schema version is another one, or pipelines or estimates are missing.
+    """
+    if results.get("schema") != SCHEMA:
+        raise ResultsError(
+            f"results: schema {results.get('schema')!r}; expected {SCHEMA}",
+            todo="report with the version of evalkit that made the run, or run again",
+        )
+    missing = [key for key in ("pipelines", "estimates") if key not in results]
+    if missing:
+        raise ResultsError(
+            f"results: no {' and no '.join(missing)}; expected both",
+            todo="give the results.json of a finished run",
+        )
+    return results
+
+
+def pipeline_names(results: Results) -> list[str]:
+    """The pipelines in the order of the run."""
+    return [str(p["name"]) for p in results["pipelines"]]
+
+
+def rows(results: Results, metrics: Sequence[str] | None = None) -> list[Row]:
+    """One row per metric; all metrics of the results in order of their id when None."""
+    found = {(e["pipeline"], e["metric"]): e for e in results["estimates"]}
+    known = {metric for _, metric in found}
+    wanted = sorted(known) if metrics is None else [m for m in metrics if m in known]
+    return [_row(metric, found, results) for metric in wanted]
+
+
+def scorecard_rows(results: Results) -> list[Row]:
+    """The rows of the scorecard that the results have."""
+    return rows(results, [f"{a}/{s}/{name}" for a, s, names in SCORECARD for name in names])
+
+
+def absences(table: Sequence[Row]) -> list[str]:
+    """Why cells are not applicable, each reason with the rows that it is true of."""
+    found: dict[str, list[str]] = {}
+    for row in table:
+        for reason in dict.fromkeys(cell.absent for cell in row.cells if cell.absent):
+            found.setdefault(reason, []).append(row.name)
+    return [
+        reason if reason == _NO_RETRIEVAL else f"{reason} ({', '.join(dict.fromkeys(names))})"
+        for reason, names in found.items()
+    ]
+
+
+def any_failed(table: Sequence[Row]) -> bool:
+    """Whether a question failed anywhere in these rows."""
+    return any(cell.failed for row in table for cell in row.cells)
+
+
+def _row(metric: str, found: Mapping[Any, Any], results: Results) -> Row:
+    axis, stage, *_ = [*metric.split("/"), "", ""]
+    label = label_of(metric)
+    cells = tuple(
+        cell_of(found.get((p["name"], metric)), metric, bool(p.get("retrieval", True)))
+        for p in results["pipelines"]
+    )
+    unit = next((c.unit for c in cells if c.scored), unit_of_metric(metric))
+    return Row(metric, axis, stage, label.name, label.direction, unit, cells)
+
+
+def cell_of(estimate: Mapping[str, Any] | None, metric: str, retrieval: bool) -> Cell:
+    """The cell of an estimate (or of a by-category estimate, which has fewer counts)."""
+    unit = unit_of_metric(metric)
+    if estimate is None:
+        return Cell("–", "", None, None, None, unit, 0, 0, 0, "not measured in that pipeline")
+    unit = str(estimate.get("unit") or unit)
+    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
+    failed = int(estimate.get("n_failed") or 0)
+    abstained = int(estimate.get("n_abstained") or 0)
+    counts = (int(estimate.get("n_scored") or 0), failed, abstained)
+    if value is None:
+        text, absent = _absent(metric, retrieval, failed, abstained)
+        return Cell(text, "", None, None, None, unit, *counts, absent)
+    method = str(estimate.get("method") or "")
+    shown = number(value, unit), interval(low, high, unit)
+    return Cell(*shown, value, low, high, unit, *counts, "", method)
+
+
+def _absent(metric: str, retrieval: bool, failed: int, abstained: int) -> tuple[str, str]:
+    label = label_of(metric)
+    if failed:
+        return "failed", "every question that could be scored failed"
+    if label.needs_retrieval and not retrieval:
+        return NOT_APPLICABLE, _NO_RETRIEVAL
+    if abstained:
+        return NOT_APPLICABLE, "every question that could be scored was abstained on"
+    return NOT_APPLICABLE, label.absent

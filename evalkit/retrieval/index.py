@@ -1,0 +1,209 @@
+"""A faiss index over passages that searches only what a question may see."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit.errors import ConfigError, StoreError
+from evalkit.records import Passage
+from evalkit.retrieval.embed import Embedder, Progress, Vectors
+from evalkit.retrieval.passages import passage_text, read_passages, write_passages
+from evalkit.retrieval.ranking import Ranking, ranked, rounded
+from evalkit.retrieval.visibility import Mask
+
+_SCHEMA = 1
+_VECTORS, _PASSAGES, _MANIFEST = "vectors.faiss", "passages.jsonl", "index.json"
+_GPU_MOST = 2048
+
+
+class DenseIndex:
+    """Exact inner-product search (``IndexFlatIP``): cosine similarity, vectors being of length 1.
+
+    ``embedder`` is the name of the embedder that made the vectors; searching with vectors of
+    another one is refused where it can be noticed.
+    """
+
+    def __init__(self, passages: Sequence[Passage], vectors: Vectors, embedder: str) -> None:
+        """Index the passages by their vectors, shape ``(len(passages), dimension)``.
+
+        Raises:
+            ConfigError: as many vectors as passages are expected.
+        """
+        faiss = _faiss()
+        if vectors.ndim != 2 or len(vectors) != len(passages):
+            raise ConfigError(
+                f"vectors of shape {vectors.shape} for {len(passages)} passages; "
+                "expected one row a passage"
+            )
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+        self._set(passages, index, embedder)
+
+    @classmethod
+    def build(
+        cls, passages: Sequence[Passage], embedder: Embedder, *, progress: Progress | None = None
+    ) -> DenseIndex:
+        """Embed the passages (title and text) and index them."""
+        texts = [passage_text(passage) for passage in passages]
+        return cls(passages, embedder.encode(texts, progress=progress), embedder.name)
+
+    def _set(self, passages: Sequence[Passage], index: Any, embedder: str) -> None:
+        self.passages = tuple(passages)
+        self.embedder = embedder
+        self._index = index
+        self._gpu = _on_gpu(index)
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    @property
+    def dimension(self) -> int:
+        """The number of components of a vector."""
+        return int(self._index.d)
+
+    def search(
+        self, queries: Vectors, k: int, visible: Sequence[Mask] | None = None
+    ) -> list[Ranking]:
+        """The ``k`` most similar passages of each query among those it may see.
+
+        Args:
+            queries: Shape ``(n, dimension)``, rows of length 1.
+            k: How many at most; fewer where fewer are visible.
+            visible: For each query which passages it sees, boolean of shape ``(len(self),)``;
+                None lets every query see all.
+
+        Returns:
+            For each query ``(position, cosine)``, best first, ties by passage id; cosines to
+            6 decimals.
+
+        Raises:
+            ConfigError: the queries have another dimension, or there is not one mask a query.
+        """
+        if queries.ndim != 2 or queries.shape[1] != self.dimension:
+            raise ConfigError(
+                f"queries of shape {queries.shape} for an index of dimension {self.dimension}, "
+                f"built by {self.embedder!r}; expected vectors of that embedder"
+            )
+        if visible is not None and len(visible) != len(queries):
+            raise ConfigError(f"{len(visible)} masks for {len(queries)} queries; expected as many")
+        everything = np.ones(len(self), dtype=bool)
+        groups: dict[bytes, list[int]] = defaultdict(list)
+        masks = [everything] * len(queries) if visible is None else visible
+        for row, mask in enumerate(masks):
+            groups[mask.tobytes()].append(row)
+        found: list[Ranking] = [[] for _ in queries]
+        for rows in groups.values():
+            rankings = self._search_seen(queries[rows], k, masks[rows[0]])
+            for row, ranking in zip(rows, rankings, strict=True):
+                found[row] = ranking
+        return found
+
+    def _search_seen(self, queries: Vectors, k: int, mask: Mask) -> list[Ranking]:
+        """Search what one mask shows; looks further where a tie straddles the ``k``-th place."""
+        seen = int(mask.sum())
+        rankings: list[Ranking] = [[] for _ in queries]
+        waiting = np.arange(len(queries))
+        wanted = min(seen, 2 * k + 16)
+        while seen and k > 0 and len(waiting):
+            scores, positions = self._raw_search(queries[waiting], wanted, mask)
+            scores = rounded(scores)
+            tied = scores[:, min(k, wanted) - 1] == scores[:, -1]
+            done = ~tied if wanted < seen else np.ones(len(waiting), dtype=bool)
+            for row in np.flatnonzero(done):
+                hits = zip(positions[row].tolist(), scores[row].tolist(), strict=True)
+                rankings[waiting[row]] = ranked(hits, self.passages, k)
+            waiting = waiting[~done]
+            wanted = min(seen, 4 * wanted)
+        return rankings
+
+    def _raw_search(self, queries: Vectors, wanted: int, mask: Mask) -> tuple[Any, Any]:
+        """The ``wanted`` best of what the mask shows, shapes ``(n, wanted)`` each."""
+        faiss = _faiss()
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        hidden = len(mask) - int(mask.sum())
+        if self._gpu is not None and wanted + hidden <= _GPU_MOST:
+            # A GPU index takes no selector: fetch as many more as are hidden, then leave those out.
+            scores, positions = self._gpu.search(queries, wanted + hidden)
+            return _without(scores, positions, mask, wanted)
+        selector = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+        parameters = faiss.SearchParameters(sel=selector) if hidden else None
+        scores, positions = self._index.search(queries, wanted, params=parameters)
+        return scores, positions
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the index: ``vectors.faiss``, ``passages.jsonl`` and, last, ``index.json``."""
+        faiss = _faiss()
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        faiss.write_index(self._index, str(path / _VECTORS))
+        write_passages(path / _PASSAGES, self.passages)
+        manifest = {
+            "schema": _SCHEMA,
+            "embedder": self.embedder,
+            "dimension": self.dimension,
+            "passages": len(self),
+        }
+        (path / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> DenseIndex:
+        """Read what ``save`` wrote.
+
+        Raises:
+            StoreError: the folder holds no whole index.
+        """
+        faiss = _faiss()
+        path = Path(folder)
+        try:
+            manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+            passages = read_passages(path / _PASSAGES)
+            index = faiss.read_index(str(path / _VECTORS))
+        except (OSError, ValueError, RuntimeError) as error:
+            todo = "delete the folder; the index is then built again"
+            raise StoreError(f"{path} holds no whole index: {error}", todo=todo) from error
+        counts = {manifest.get("passages"), len(passages), index.ntotal}
+        if manifest.get("schema") != _SCHEMA or len(counts) != 1:
+            raise StoreError(
+                f"the index in {path} is of schema {manifest.get('schema')} with "
+                f"{index.ntotal} vectors and {len(passages)} passages; expected schema {_SCHEMA} "
+                "and as many of both",
+                todo="delete the folder; the index is then built again",
+            )
+        loaded = cls.__new__(cls)
+        loaded._set(passages, index, manifest["embedder"])
+        return loaded
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise ConfigError(
+            "faiss is not installed; a dense index needs it",
+            todo="pip install 'evalkit[cpu]', or 'evalkit[gpu]' on a machine with an NVIDIA GPU",
+        ) from error
+    return faiss
+
+
+def _on_gpu(index: Any) -> Any:
+    """The index on a GPU where faiss has one, else None."""
+    faiss = _faiss()
+    if getattr(faiss, "get_num_gpus", lambda: 0)() > 0:
+        return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
+    return None
+
+
+def _without(
+    scores: np.ndarray, positions: np.ndarray, mask: Mask, wanted: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first ``wanted`` hits of each row that the mask shows; every row has so many."""
+    keep = mask[positions]
+    order = np.argsort(~keep, axis=1, kind="stable")[:, :wanted]
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)

@@ -1,0 +1,126 @@
+"""Traces and scores as tables, and the table of questions that a report shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from evalkit.records import Retrieved, Sample, Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def traces_frame(samples: Iterable[Sample]) -> pd.DataFrame:
+    """One row per question and pipeline: what was fetched, shown, said, parsed, and its cost.
+
+    ``passages`` is a list of ``{id, document, revision, valid_from, valid_to, score, shown, text}``;
+    null where the pipeline has no retriever.
+    """
+    import pandas as pd
+
+    return pd.DataFrame([_trace_row(s) for s in samples])
+
+
+def _trace_row(sample: Sample) -> dict[str, Any]:
+    trace, parsed = sample.trace, sample.parsed
+    return {
+        "question": trace.question,
+        "pipeline": trace.pipeline,
+        "repeat": trace.repeat,
+        "passages": None if trace.retrieved is None else [_passage_row(r) for r in trace.retrieved],
+        "prompt": trace.prompt,
+        "output": trace.output,
+        "parsed_answer": parsed.answer,
+        "parsed_source": parsed.source,
+        "parsed_effective": parsed.effective,
+        "structured": parsed.structured,
+        "prompt_tokens": trace.prompt_tokens,
+        "output_tokens": trace.output_tokens,
+        "finish_reason": trace.finish_reason,
+        "retrieval_seconds": trace.seconds.get("retrieval"),
+        "generation_seconds": trace.seconds.get("generation"),
+        "error": trace.error,
+    }
+
+
+def _passage_row(retrieved: Retrieved) -> dict[str, Any]:
+    passage = retrieved.passage
+    return {
+        "id": passage.id,
+        "document": passage.document,
+        "revision": passage.revision,
+        "valid_from": None if passage.valid_from is None else passage.valid_from.isoformat(),
+        "valid_to": None if passage.valid_to is None else passage.valid_to.isoformat(),
+        "score": float(retrieved.score),
+        "shown": retrieved.shown,
+        "text": passage.text,
+    }
+
+
+def questions_table(samples: Sequence[Sample], scores: pd.DataFrame) -> list[dict[str, Any]]:
+    """One mapping per question with the answers of every pipeline side by side."""
+    cells = _cells(scores)
+    table: dict[str, dict[str, Any]] = {}
+    for sample in samples:
+        question = sample.question
+        row = table.setdefault(
+            question.id,
+            {
+                "question": question.id,
+                "text": question.text,
+                "as_of": question.as_of.isoformat(),
+                "category": question.category,
+                "expected": " / ".join(a.text for a in question.current_answers()) or "(abstain)",
+                "answers": {},
+            },
+        )
+        row["answers"][sample.trace.pipeline] = _answer(sample, cells)
+    return list(table.values())
+
+
+def _answer(sample: Sample, cells: Mapping[tuple[str, str, str], tuple[float | None, str | None]]) -> dict[str, Any]:
+    trace = sample.trace
+    found = {m: cells.get((trace.question, trace.pipeline, m), (None, None)) for m in _SHOWN}
+    control = sample.question.category == "control"
+    correct = found["retention/generation/correct" if control else "correctness/generation/correct"][0]
+    strict = found["format/generation/strict"][0]
+    return {
+        "output": trace.output if trace.error is None else f"(failed: {trace.error})",
+        "answer": sample.parsed.answer,
+        "class": found["freshness/generation/outdated"][1],
+        "correct": None if correct is None else bool(correct),
+        "strict": None if strict is None else bool(strict),
+        "passages": [
+            {"id": r.passage.id, "revision": r.passage.revision, "score": float(r.score)}
+            for r in trace.retrieved or ()
+        ],
+    }
+
+
+_SHOWN = (
+    "correctness/generation/correct",
+    "retention/generation/correct",
+    "format/generation/strict",
+    "freshness/generation/outdated",
+)
+
+
+def _cells(scores: pd.DataFrame) -> dict[tuple[str, str, str], tuple[float | None, str | None]]:
+    wanted = scores[scores["metric"].isin(_SHOWN)]
+    columns = ("question", "pipeline", "metric", "value", "label")
+    return {
+        (q, p, m): (None if v is None or math.isnan(v) else float(v), label if isinstance(label, str) else None)
+        for q, p, m, v, label in zip(*(wanted[c] for c in columns), strict=True)
+    }
+
+
+def latencies(traces: Iterable[Trace]) -> dict[str, tuple[float, float]]:
+    """Median and 95th percentile of seconds per answer (retrieval and generation), by pipeline."""
+    import numpy as np
+
+    seconds: dict[str, list[float]] = {}
+    for trace in traces:
+        seconds.setdefault(trace.pipeline, []).append(sum(trace.seconds.values()))
+    return {name: (float(np.percentile(s, 50)), float(np.percentile(s, 95))) for name, s in seconds.items()}

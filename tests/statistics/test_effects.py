@@ -1,0 +1,107 @@
+"""The square: main effects, interaction, and what is left when a metric needs retrieval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evalkit.statistics import ScoresTableError, factorial_effects
+
+METRIC = "correctness/generation/correct"
+CORNERS = {
+    (False, False): "prompt_only",
+    (True, False): "rag",
+    (False, True): "lora",
+    (True, True): "hybrid",
+}
+
+
+def square(values: dict[str, list], metric: str = METRIC) -> pd.DataFrame:
+    """Scores of several pipelines, one cluster per question; a string is a status."""
+    rows = []
+    for pipeline, column in values.items():
+        for i, value in enumerate(column):
+            status = value if isinstance(value, str) else "scored"
+            rows.append(
+                {
+                    "question": f"q{i:03d}", "pipeline": pipeline, "repeat": 0, "metric": metric,
+                    "status": status, "value": None if status == value else float(value),
+                    "cluster": f"c{i:03d}",
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_effects_by_hand() -> None:
+    """Corner means 0.1, 0.5, 0.2, 0.9: retrieval 0.55, tuning 0.25, interaction 0.3."""
+    means = {"prompt_only": 0.1, "rag": 0.5, "lora": 0.2, "hybrid": 0.9}
+    jitter = np.linspace(-0.1, 0.1, 12)
+    found = factorial_effects(
+        square({name: list(mean + jitter) for name, mean in means.items()}), CORNERS
+    ).set_index("effect")
+    assert found["value"].to_dict() == pytest.approx(
+        {"retrieval": 0.55, "tuning": 0.25, "interaction": 0.3}
+    )
+    assert found["n_pairs"].tolist() == [12, 12, 12]
+    assert found["note"].tolist() == ["", "", ""]
+
+
+def test_effects_lie_between_their_simple_effects_and_hold_their_value() -> None:
+    """Random corners: the interval holds the value, and p is small only for the real effect."""
+    rng = np.random.default_rng(2)
+    made = {n: list((rng.random(80) < p) * 1.0) for n, p in
+            {"prompt_only": 0.2, "rag": 0.8, "lora": 0.2, "hybrid": 0.8}.items()}  # fmt: skip
+    found = factorial_effects(square(made), CORNERS).set_index("effect")
+    mean = {name: np.mean(column) for name, column in made.items()}
+    simple = sorted([mean["rag"] - mean["prompt_only"], mean["hybrid"] - mean["lora"]])
+    assert simple[0] <= found.loc["retrieval", "value"] <= simple[1]
+    assert (found["low"] <= found["value"]).all()
+    assert (found["value"] <= found["high"]).all()
+    assert found.loc["retrieval", "p_value"] < 0.001
+    assert found.loc["tuning", "low"] < 0 < found.loc["tuning", "high"]
+
+
+def test_only_questions_scored_in_all_four_count() -> None:
+    """One corner failing on a question takes it out of all, and the note says so."""
+    values = {"prompt_only": [0] * 6, "rag": [1] * 6, "lora": [0] * 6, "hybrid": [1] * 6}
+    values["lora"][0] = "failed"
+    found = factorial_effects(square(values), CORNERS).set_index("effect")
+    assert found["n_pairs"].tolist() == [5, 5, 5]
+    assert found.loc["retrieval", "note"] == ("1 questions left out: failed in at least one corner")
+    assert found.loc["retrieval", "value"] == 1.0
+    assert 0 < found.loc["retrieval", "low"] < 1.0
+
+
+def test_metrics_that_need_retrieval_get_the_simple_effect_of_tuning() -> None:
+    """Without a score outside retrieval there is no effect of retrieval to give."""
+    none = ["not_applicable"] * 6
+    values = {"prompt_only": none, "rag": [0.2] * 5 + [0.4], "lora": none, "hybrid": [0.7] * 6}
+    found = factorial_effects(square(values, "faithfulness/generation/faithfulness"), CORNERS)
+    assert found["effect"].tolist() == ["tuning"]
+    assert found["value"].tolist() == pytest.approx([0.7 - 1.4 / 6])
+    assert found["note"].item().startswith("simple effect, with retrieval only: the metric is not")
+
+
+def test_two_corners_give_one_simple_effect() -> None:
+    """Without tuned pipelines there is still an effect of retrieval on the base weights."""
+    corners = {k: v for k, v in CORNERS.items() if not k[1]}
+    found = factorial_effects(square({"prompt_only": [0] * 6, "rag": [1, 1, 1, 0, 1, 1]}), corners)
+    assert found["effect"].tolist() == ["retrieval"]
+    assert found["value"].tolist() == pytest.approx([5 / 6])
+    assert found["note"].item() == "simple effect, base weights only: a corner was not run"
+
+
+def test_no_common_question_is_null() -> None:
+    """Four corners that never meet: null values and a note."""
+    off = "not_applicable"
+    values = {"prompt_only": [1, off], "rag": [off, 1], "lora": [1, off], "hybrid": [off, 1]}
+    found = factorial_effects(square(values), CORNERS)
+    assert found["value"].isna().all()
+    assert set(found["note"]) == {"no question was scored in every corner"}
+
+
+def test_a_corner_that_was_not_run_is_named() -> None:
+    """The complaint says which pipeline is missing and which there are."""
+    with pytest.raises(ScoresTableError, match=r"no pipeline hybrid, lora, rag; the table has"):
+        factorial_effects(square({"prompt_only": [1]}), CORNERS)
