@@ -125,7 +125,6 @@ def _check(options: argparse.Namespace) -> int:
     problems = check(options.folder)
     if problems:
         print(listing(problems))
-        print(f"{len(problems)} problems in {options.folder}")
         return 1
     benchmark = load(options.folder)
     counts = ", ".join(f"{n} {category}" for category, n in benchmark.categories.items())
@@ -153,14 +152,20 @@ def _log(options: argparse.Namespace) -> int:
 
     open_run(options.run_dir)
     logged = log_run(options.run_dir, uri=options.uri, experiment=options.experiment)
-    print(f"logged to {logged.uri}, experiment {logged.experiment}, run {logged.parent_run_id}")
+    print(f"{logged.outcome}: {logged.uri}, experiment {logged.experiment}; {logged.url_hint}")
     return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from evalkit.doctor import examine
+    from functools import partial
 
-    return examine()
+    from evalkit import doctor, weights
+    from evalkit.compose import compose
+
+    config = compose([])
+    sources = {config[part].name: config[part].weights for part in ("model", "embedder")}
+    checks = doctor.diagnose({name: partial(weights.at_hand, source) for name, source in sources.items()})
+    return doctor.print_checks(checks)
 
 
 def _quiet_libraries() -> None:

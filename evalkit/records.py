@@ -127,10 +127,8 @@ class Question:
 
     @property
     def time_sensitive(self) -> bool:
-        """Whether the answer changes at any time (several answers, or one that starts or ends)."""
-        return len(self.answers) > 1 or any(
-            a.valid_to is not None for a in self.answers
-        )
+        """Whether the right reply changes: several answers, or one that ends."""
+        return len(self.answers) > 1 or any(a.valid_to is not None for a in self.answers)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from evalkit.errors import ConfigError, EvalkitError
 from evalkit.pipelines import Pipeline
 from evalkit.progress import Progress
 from evalkit.records import Trace
-from evalkit.secrets import Redactor, redact_config
+from evalkit.secrets import Redactor, install_log_filter, redact_config
 from evalkit.store import Store
 
 log = logging.getLogger(__name__)
@@ -45,11 +45,12 @@ def run(config: DictConfig, progress: Progress | None = None) -> Path:
     experiment = Experiment(plain)
     _refuse_early(experiment)
     store = Store(Path(plain["store"]).expanduser())
+    redactor = install_log_filter(Redactor.collect(config))
     folder = new_folder(plain)
     safe = redact_config(config)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(safe)), encoding="utf-8")
     with progress or Progress() as shown:
-        _run(experiment, store, folder, safe, Redactor.collect(config), shown)
+        _run(experiment, store, folder, safe, redactor, shown)
     return folder
 
 
@@ -72,7 +73,7 @@ def _run(
         _write(built, tables.questions_table(samples, frame), experiment, folder, redactor, progress)
     if safe["tracking"].get("enabled"):
         with progress.stage("log", "MLflow"):
-            track(folder, safe["tracking"], built)
+            track(folder, experiment.config["tracking"], redactor, built)
     built["timings"] = progress.timings
     _write_json(folder / "results.json", redactor.redact_data(built))
 
@@ -203,12 +204,19 @@ def _write_json(path: Path, value: Any) -> None:
     os.replace(beside, path)
 
 
-def track(folder: Path, tracking: Mapping[str, Any], built: dict[str, Any]) -> None:
+def track(
+    folder: Path, tracking: Mapping[str, Any], redactor: Redactor, built: dict[str, Any]
+) -> None:
     """Send a finished run to MLflow; whatever goes wrong there never costs the run."""
     try:
         from evalkit.tracking import log_run
 
-        log_run(folder, uri=tracking.get("uri"), experiment=str(tracking.get("experiment") or "evalkit"))
+        log_run(
+            folder,
+            uri=tracking.get("uri"),
+            experiment=str(tracking.get("experiment") or "evalkit"),
+            redactor=redactor,
+        )
     except ImportError as error:
         warning = f"not logged to MLflow: {error}"
     except EvalkitError as error:

@@ -1,19 +1,21 @@
 """The default engine: a local model through transformers, batched by token budget.
 
 Rows are sorted longest first, so that a memory error comes at once and not at the end; a batch
-that does not fit is halved and tried again. The cache is preallocated: growing it step by step
-copied it every step and more than doubled the time of a decoding step on a CPU.
+that does not fit is halved and tried again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalkit.generation.base import Completion, Decoding, Request
+from evalkit.generation.decode import Prefix, common_prefix, compute_prefix, decode
 from evalkit.hardware import resolve_device, resolve_dtype
 from evalkit.models import load_model, load_tokenizer, render_chat
 from evalkit.records import Message
@@ -21,6 +23,15 @@ from evalkit.records import Message
 log = logging.getLogger(__name__)
 
 ENGINE_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A request as the model sees it."""
+
+    id: str
+    prompt: str
+    ids: list[int]
 
 
 class TransformersGenerator:
@@ -98,85 +109,87 @@ class TransformersGenerator:
         return len(self.tokenizer(self.render(messages), add_special_tokens=False)["input_ids"])
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Complete every request, longest prompts first; a row that fails carries its error."""
-        rows = [(r, self.render(r.messages)) for r in requests]
-        if not rows:
-            return
-        encoded = self.tokenizer([p for _, p in rows], add_special_tokens=False)["input_ids"]
-        order = sorted(range(len(rows)), key=lambda i: (-len(encoded[i]), rows[i][0].id))
-        lengths = [len(ids) for ids in encoded]
-        for batch in pack(order, lengths, self.decoding.max_new_tokens, self._batch_tokens, self._max_rows):
-            yield from self._complete([(rows[i][0], rows[i][1], encoded[i]) for i in batch])
+        """Complete every request, longest prompts first; a row that fails carries its error.
 
-    def _complete(self, batch: list[tuple[Request, str, list[int]]]) -> Iterator[Completion]:
-        import torch
+        Requests that share all messages but the last (system message, worked examples) share the
+        computation of that beginning.
+        """
+        groups: dict[str, list[Row]] = {}
+        for request in requests:
+            prompt = self.render(request.messages)
+            ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+            shared = self.render(request.messages[:-1]) if len(request.messages) > 1 else ""
+            groups.setdefault(shared, []).append(Row(request.id, prompt, ids))
+        for rows in groups.values():
+            rows.sort(key=lambda row: (-len(row.ids), row.id))
+            prefix = compute_prefix(self.model, common_prefix([row.ids for row in rows]))
+            new = self.decoding.max_new_tokens
+            lengths = [len(row.ids) + new for row in rows]
+            for batch in pack(lengths, self._batch_tokens, self._max_rows):
+                yield from self._complete([rows[i] for i in batch], prefix)
 
+    def _complete(self, batch: list[Row], prefix: Prefix) -> Iterator[Completion]:
         started = time.perf_counter()
         try:
-            outputs = self._decode([ids for _, _, ids in batch])
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            yield from self._halve(batch, error)
+            outputs = decode(
+                self.model, [row.ids for row in batch], prefix, self.decoding.max_new_tokens,
+                self._ends, self._picker(batch),
+            )  # fmt: skip
+        except (MemoryError, RuntimeError) as error:
+            # torch reports a lack of memory as a RuntimeError on every device.
+            if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
+                raise
+            yield from self._halve(batch, prefix, error)
             return
-        except RuntimeError as error:
-            if "memory" in str(error).lower():
-                yield from self._halve(batch, error)
-                return
-            raise
         share = (time.perf_counter() - started) / len(batch)
-        for (request, prompt, ids), (tokens, finished) in zip(batch, outputs, strict=True):
+        for row, (tokens, ended) in zip(batch, outputs, strict=True):
             yield Completion(
-                id=request.id,
+                id=row.id,
                 text=self.tokenizer.decode(tokens, skip_special_tokens=True),
-                prompt=prompt,
-                prompt_tokens=len(ids),
+                prompt=row.prompt,
+                prompt_tokens=len(row.ids),
                 output_tokens=len(tokens),
-                finish_reason="stop" if finished else "length",
+                finish_reason="stop" if ended else "length",
                 seconds=share,
             )
 
-    def _halve(self, batch: list[tuple[Request, str, list[int]]], error: Exception) -> Iterator[Completion]:
+    def _halve(self, batch: list[Row], prefix: Prefix, error: Exception) -> Iterator[Completion]:
         import torch
 
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if len(batch) == 1:
-            request, prompt, ids = batch[0]
-            yield Completion(request.id, "", prompt, len(ids), 0, "error", 0.0,
-                             error=f"out of memory for one prompt of {len(ids)} tokens: {error}")  # fmt: skip
+            row = batch[0]
+            problem = f"out of memory for one prompt of {len(row.ids)} tokens: {error}"
+            yield Completion(row.id, "", row.prompt, len(row.ids), 0, "error", 0.0, error=problem)
             return
-        log.warning("out of memory with %d rows; going on with %d", len(batch), len(batch) // 2)
-        self._max_rows = max(1, len(batch) // 2)
         middle = len(batch) // 2
-        yield from self._complete(batch[:middle])
-        yield from self._complete(batch[middle:])
+        log.warning("out of memory with %d rows; going on with %d", len(batch), middle)
+        self._max_rows = middle
+        yield from self._complete(batch[:middle], prefix)
+        yield from self._complete(batch[middle:], prefix)
 
-    def _decode(self, prompts: list[list[int]]) -> list[tuple[list[int], bool]]:
-        """Token ids and whether the row ended by itself, for left-padded prompts."""
+    def _picker(self, batch: list[Row]) -> Any:
+        """Greedy, or sampling with a generator per row, so that a row's draws do not depend on
+        which rows share its batch."""
         import torch
-        from transformers import StaticCache
 
-        width = max(len(p) for p in prompts)
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=self.device)
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.device)
-        new = self.decoding.max_new_tokens
-        cache = StaticCache(config=self.model.config, max_cache_len=width + new)
-        sampling: dict[str, Any] = {"do_sample": False}
-        if self.decoding.temperature > 0:
-            torch.manual_seed(self.decoding.seed)
-            sampling = {"do_sample": True, "temperature": self.decoding.temperature}
-        with torch.no_grad():
-            out = self.model.generate(
-                ids, attention_mask=mask, past_key_values=cache, max_new_tokens=new,
-                pad_token_id=pad, disable_compile=True, **sampling,
-            )  # fmt: skip
-        ends = self._end_ids()
-        return [trim(row, ends) for row in out[:, width:].tolist()]
+        if self.decoding.temperature == 0:
+            return lambda logits, _: logits.argmax(-1)
+        generators = [torch.Generator().manual_seed(_seed(self.decoding.seed, row.id)) for row in batch]
 
-    def _end_ids(self) -> set[int]:
+        def sample(logits: Any, rows: list[int]) -> Any:
+            shares = torch.softmax(logits.float().cpu() / self.decoding.temperature, dim=-1)
+            drawn = [torch.multinomial(p, 1, generator=generators[r]) for p, r in zip(shares, rows, strict=True)]
+            return torch.cat(drawn).to(logits.device)
+
+        return sample
+
+    @property
+    def _ends(self) -> frozenset[int]:
         configured = self.model.generation_config.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
-        return {i for i in [*ids, self.tokenizer.eos_token_id] if i is not None}
+        return frozenset(i for i in [*ids, self.tokenizer.eos_token_id] if i is not None)
 
     def _load(self) -> Any:
         model = load_model(self._folder, self.dtype, self.device, trust_remote_code=self._trust)
@@ -189,29 +202,22 @@ class TransformersGenerator:
         # torch copies a frozen vocabulary matrix for every row of a batch in prefill; a matrix
         # that requires a gradient is used in place (18 s against 7 s on one batch).
         model.get_output_embeddings().weight.requires_grad_(True)
-        for setting in ("temperature", "top_p", "top_k"):
-            setattr(model.generation_config, setting, None)
         return model
 
 
-def pack(order: Sequence[int], lengths: Sequence[int], new: int, budget: int, max_rows: int) -> Iterator[list[int]]:
-    """Consecutive rows of ``order`` into batches of at most ``budget`` padded tokens."""
+def pack(lengths: Sequence[int], budget: int, max_rows: int) -> Iterator[list[int]]:
+    """Consecutive rows into batches of at most ``budget`` padded tokens and ``max_rows`` rows."""
     batch: list[int] = []
     width = 0
-    for row in order:
-        wider = max(width, lengths[row] + new)
-        if batch and (len(batch) >= max_rows or wider * (len(batch) + 1) > budget):
+    for row, length in enumerate(lengths):
+        width = max(width, length)
+        if batch and (len(batch) >= max_rows or width * (len(batch) + 1) > budget):
             yield batch
-            batch, wider = [], lengths[row] + new
+            batch, width = [], length
         batch.append(row)
-        width = wider
     if batch:
         yield batch
 
 
-def trim(tokens: list[int], ends: set[int]) -> tuple[list[int], bool]:
-    """The tokens before the first end token, and whether there was one."""
-    for position, token in enumerate(tokens):
-        if token in ends:
-            return tokens[:position], True
-    return tokens, False
+def _seed(seed: int, request: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{request}".encode(), digest_size=7).digest(), "big")

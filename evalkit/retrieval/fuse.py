@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from evalkit.errors import ConfigError
+from evalkit.retrieval.ranking import lot
 
 
 def reciprocal_rank_fusion(
@@ -20,7 +21,7 @@ def reciprocal_rank_fusion(
         constant: The larger, the less the first places count; above 0.
 
     Returns:
-        ``(id, score)``, highest score first, ties by id. The score lies in
+        ``(id, score)``, highest score first, ties by lot (`ranking.lot`). The score lies in
         ``(0, len(rankings) / (constant + 1)]``.
     """
     if constant <= 0:
@@ -30,4 +31,5 @@ def reciprocal_rank_fusion(
         for rank, each in enumerate(ranking, start=1):
             scores[each] += 1.0 / (constant + rank)
     # Rounded, since the order of summation must not break a tie.
-    return sorted(((i, round(s, 12)) for i, s in scores.items()), key=lambda hit: (-hit[1], hit[0]))
+    fused = ((name, round(score, 12)) for name, score in scores.items())
+    return sorted(fused, key=lambda hit: (-hit[1], lot(hit[0])))

@@ -80,7 +80,7 @@ class DenseIndex:
                 None lets every query see all.
 
         Returns:
-            For each query ``(position, cosine)``, best first, ties by passage id; cosines to
+            For each query ``(position, cosine)``, best first, ties by lot (`ranking.ranked`); cosines to
             6 decimals.
 
         Raises:

@@ -63,7 +63,7 @@ class LexicalIndex:
                 None lets every query see all.
 
         Returns:
-            For each query ``(position, BM25 score)``, best first, ties by passage id; scores to
+            For each query ``(position, BM25 score)``, best first, ties by lot (`ranking.ranked`); scores to
             6 decimals, above 0.
 
         Raises:

@@ -1,7 +1,8 @@
-"""Rank by score, and by passage id where scores tie."""
+"""Rank by score, and by lot where scores tie."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -24,10 +25,16 @@ def rounded(scores: np.ndarray) -> np.ndarray:
 
 
 def ranked(found: Iterable[tuple[int, float]], passages: Sequence[Passage], k: int) -> Ranking:
-    """The ``k`` best: higher scores first, and of equal scores the smaller passage id.
+    """The ``k`` best: higher scores first, and of equal scores in a fixed order that means nothing.
 
-    Revisions of a document often tie, above all under BM25, where a question matches their
-    common words alike. With ids of the form ``document@date#number`` the earlier one then
-    stands first, as it does in a store that keeps the order in which it was filled.
+    Revisions of a document often tie, above all under BM25, where a question matches their common
+    words alike. Ordering ties by the id itself (``document@date#number``) would put the oldest
+    revision first every time and so decide how fresh the answers are; a hash of the id favours
+    neither old nor new.
     """
-    return sorted(found, key=lambda hit: (-hit[1], passages[hit[0]].id))[:k]
+    return sorted(found, key=lambda hit: (-hit[1], lot(passages[hit[0]].id)))[:k]
+
+
+def lot(passage: str) -> bytes:
+    """The place of a passage id among equals: drawn once, the same on every machine."""
+    return hashlib.blake2b(passage.encode(), digest_size=8).digest()

@@ -39,7 +39,7 @@ class Retriever(Protocol):
         """At most ``k`` passages for each query, best first.
 
         A query that may see nothing, or that matches nothing, gets an empty tuple. The order is
-        the same on every call; passages of equal score stand by their id.
+        the same on every call; passages of equal score stand in an order drawn by lot, once and for all.
         """
         ...
 

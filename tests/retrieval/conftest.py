@@ -5,13 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import settings
 
 from evalkit.records import Passage
-
-# A busy machine is no fault of the code.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 def make(name: str, text: str, start: str | None, end: str | None = None) -> Passage:

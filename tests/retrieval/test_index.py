@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evalkit.errors import ConfigError, StoreError
 from evalkit.records import Passage
+from evalkit.retrieval.ranking import lot
 from evalkit.retrieval import DenseIndex, HashEmbedder
 from evalkit.retrieval.index import _without
 from evalkit.retrieval.passages import read_passages, write_passages
@@ -30,15 +31,16 @@ def unit(*rows: list[float]) -> np.ndarray:
 def brute_force(
     index: DenseIndex, vectors: np.ndarray, query: np.ndarray, k: int, mask: np.ndarray
 ) -> list[str]:
-    """The ids by the definition: cosine, then id, among the visible."""
+    """The ids by the definition: cosine, then lot, among the visible."""
     cosines = np.round((vectors @ query).astype(np.float64), 6)
-    hits = [(-c, p.id) for c, p, seen in zip(cosines, index.passages, mask, strict=True) if seen]
-    return [name for _, name in sorted(hits)[:k]]
+    passages = zip(cosines, index.passages, mask, strict=True)
+    hits = [(-c, lot(p.id), p.id) for c, p, seen in passages if seen]
+    return [name for _, _, name in sorted(hits)[:k]]
 
 
 @given(st.integers(0, 10_000), st.integers(1, 24), st.integers(1, 30))
 def test_search_equals_its_definition(seed: int, count: int, k: int) -> None:
-    """For every mask the result is the k nearest visible, ties by id; many vectors are equal."""
+    """For every mask the result is the k nearest visible, ties by lot; many vectors are equal."""
     random = np.random.default_rng(seed)
     vectors = unit(*(random.integers(0, 2, (count, 3)) + np.array([0.5, 0, 0])).tolist())
     index = DenseIndex(numbered(count), vectors, "test")
@@ -50,14 +52,29 @@ def test_search_equals_its_definition(seed: int, count: int, k: int) -> None:
         assert names == brute_force(index, vectors, query, k, mask)
 
 
-def test_many_ties_at_the_last_place_are_ordered_by_id() -> None:
-    """Among 99 equal passages the first ids win, however the index keeps them."""
-    passages = [Passage(f"p{98 - i:02}", "d", "d", "t", "x") for i in range(99)]
-    index = DenseIndex(passages, np.repeat(unit([1, 1]), 99, axis=0), "test")
+def test_many_ties_at_the_last_place_are_ordered_by_lot() -> None:
+    """Among 99 equal passages the first by lot win, however the index keeps them."""
+    names = [f"p{98 - i:02}" for i in range(99)]
+    index = DenseIndex(
+        [Passage(name, "d", "d", "t", "x") for name in names],
+        np.repeat(unit([1, 1]), 99, axis=0),
+        "test",
+    )
     (ranking,) = index.search(unit([1, 1]), 3)
     assert [(index.passages[i].id, s) for i, s in ranking] == [
-        ("p00", 1.0), ("p01", 1.0), ("p02", 1.0),
-    ]  # fmt: skip
+        (name, 1.0) for name in sorted(names, key=lot)[:3]
+    ]
+
+
+def test_ties_favour_neither_old_nor_new_revisions() -> None:
+    """Of 400 pairs of equal revisions the older one stands first in about half."""
+    first = 0
+    for i in range(400):
+        passages = [Passage(f"d{i}@2025-0{m}-01#0", "d", "d", "t", "x") for m in (1, 7)]
+        index = DenseIndex(passages, np.repeat(unit([1, 1]), 2, axis=0), "test")
+        (ranking,) = index.search(unit([1, 1]), 1)
+        first += ranking[0][0] == 0
+    assert 160 < first < 240
 
 
 def test_equal_masks_of_several_queries(passages: list[Passage]) -> None:

@@ -1,0 +1,70 @@
+"""Decoding: shared prefixes and dropped rows must never show in the output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evalkit.generation.decode import SHORTEST_PREFIX, common_prefix, compute_prefix, decode
+from evalkit.models import load_model
+
+NEW = 12
+ENDS = frozenset({257, *range(0, 256, 5)})  # many tokens end a row, so that rows end at many lengths
+
+
+def greedy(logits, _rows):  # type: ignore[no-untyped-def]
+    return logits.argmax(-1)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path):  # type: ignore[no-untyped-def]
+    return load_model(tiny_model, "float32", "cpu").eval()
+
+
+def alone(model, prompt: list[int]) -> tuple[list[int], bool]:  # type: ignore[no-untyped-def]
+    """The definition: the whole sequence through the model for every token, no cache, no batch."""
+    import torch
+
+    tokens = list(prompt)
+    for _ in range(NEW):
+        with torch.no_grad():
+            token = int(model(torch.tensor([tokens])).logits[0, -1].argmax())
+        if token in ENDS:
+            return tokens[len(prompt) :], True
+        tokens.append(token)
+    return tokens[len(prompt) :], False
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.lists(st.integers(0, 255), min_size=1, max_size=30), min_size=1, max_size=7),
+    st.sampled_from([0, SHORTEST_PREFIX, 25]),
+)
+def test_a_batch_with_a_shared_prefix_equals_each_prompt_alone(model, rests, shared) -> None:  # type: ignore[no-untyped-def]
+    """In float32 the greedy output depends neither on the batch nor on how the prompt was split."""
+    prompts = [[*range(100, 100 + shared), *rest] for rest in rests]
+    prefix = compute_prefix(model, tuple(range(100, 100 + shared)))
+    assert decode(model, prompts, prefix, NEW, ENDS, greedy) == [alone(model, p) for p in prompts]
+
+
+def test_an_ended_row_says_nothing_more(model) -> None:  # type: ignore[no-untyped-def]
+    """While its neighbours go on, an ended row stays as it ended."""
+    prompts = [[i, i + 1, i + 2] for i in range(40, 46)]
+    together = decode(model, prompts, compute_prefix(model, ()), NEW, ENDS, greedy)
+    lengths = {len(tokens) for tokens, _ in together}
+    assert len(lengths) > 1, "the rows must end at different lengths for this test to say anything"
+    assert together == [alone(model, p) for p in prompts]
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=40), min_size=1, max_size=5))
+def test_the_common_prefix_is_shared_by_all_and_leaves_every_prompt_a_token(prompts: list[list[int]]) -> None:
+    """It is as long as can be, or empty where that is short."""
+    prefix = common_prefix(prompts)
+    assert all(tuple(p[: len(prefix)]) == prefix and len(p) > len(prefix) for p in prompts)
+    longest = max(
+        n for n in range(min(map(len, prompts))) if len({tuple(p[:n]) for p in prompts}) == 1
+    )
+    assert len(prefix) == (longest if longest >= SHORTEST_PREFIX else 0)

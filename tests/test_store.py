@@ -1,0 +1,141 @@
+"""The store: nothing computed twice, nothing half-written ever used."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.errors import StoreError
+from evalkit.store import Store, key_of
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), JSON, min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_a_key_ignores_the_order_of_inputs_and_nothing_else(inputs: dict[str, object], random: object) -> None:
+    """Shuffled keys give the same hash; changing any one input gives another."""
+    items = list(inputs.items())
+    random.shuffle(items)  # type: ignore[attr-defined]
+    assert key_of(dict(items)) == key_of(inputs)
+    for name in inputs:
+        assert key_of({**inputs, name: ["changed", inputs[name]]}) != key_of(inputs)
+
+
+def test_an_artifact_is_built_once_and_says_what_it_was_made_of(tmp_path: Path) -> None:
+    store, built = Store(tmp_path), []
+
+    def build(folder: Path) -> None:
+        built.append(folder)
+        (folder / "x").write_text("1")
+
+    first = store.artifact("index", {"a": 1}, build)
+    assert store.artifact("index", {"a": 1}, build) == first
+    other = store.artifact("index", {"a": 2}, build)
+    assert (len(built), (first / "x").read_text()) == (2, "1")
+    assert other != first
+    assert json.loads((first / "manifest.json").read_text()) == {"kind": "index", "inputs": {"a": 1}}
+
+
+def test_a_build_that_fails_leaves_nothing_that_looks_like_an_artifact(tmp_path: Path) -> None:
+    """The next attempt builds again, from an empty folder."""
+    store = Store(tmp_path)
+
+    def broken(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise ValueError("power cut")
+
+    with pytest.raises(ValueError, match="power cut"):
+        store.artifact("index", {"a": 1}, broken)
+    assert not store.has("index", {"a": 1})
+    seen: list[list[str]] = []
+    store.artifact("index", {"a": 1}, lambda folder: seen.append([p.name for p in folder.iterdir()]))
+    assert seen == [[]]
+
+
+def test_a_folder_without_manifest_is_built_again(tmp_path: Path) -> None:
+    """What an interrupted copy or a curious user left there is not taken for an artifact."""
+    store = Store(tmp_path)
+    folder = store.artifact("index", {"a": 1}, lambda f: (f / "x").write_text("1") and None)
+    (folder / "manifest.json").unlink()
+    (folder / "x").write_text("corrupt")
+    again = store.artifact("index", {"a": 1}, lambda f: (f / "x").write_text("2") and None)
+    assert (again / "x").read_text() == "2"
+
+
+def test_two_at_once_build_once(tmp_path: Path) -> None:
+    """The second waits for the first and takes its result."""
+    store, built, started = Store(tmp_path), [], threading.Event()
+
+    def build(folder: Path) -> None:
+        started.set()
+        built.append(folder)
+        threading.Event().wait(0.2)
+
+    threads = [threading.Thread(target=store.artifact, args=("index", {"a": 1}, build)) for _ in range(2)]
+    threads[0].start()
+    started.wait(5)
+    threads[1].start()
+    for thread in threads:
+        thread.join(10)
+    assert len(built) == 1
+
+
+def test_rows_are_durable_and_kept_apart_by_their_inputs(tmp_path: Path) -> None:
+    """A row that was put is there for a new process; another model's rows are not."""
+    rows = Store(tmp_path).rows("generations", {"model": "a"})
+    rows.put({"k": {"text": "Grüße"}, "l": 1})
+    again = Store(tmp_path).rows("generations", {"model": "a"})
+    assert again.get(["k", "l", "m"]) == {"k": {"text": "Grüße"}, "l": 1}
+    assert Store(tmp_path).rows("generations", {"model": "b"}).get(["k"]) == {}
+    many = {str(i): i for i in range(1203)}
+    rows.put(many)
+    assert rows.get(many) == many
+
+
+def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = Store(tmp_path).rows("generations", {})
+    rows.put({"k": 1})
+    rows.close()
+    for extra in rows.path.parent.glob("rows.sqlite-*"):
+        extra.unlink()
+    rows.path.write_bytes(b"this is no database at all, but long enough to be read as one" * 20)
+    again = Store(tmp_path).rows("generations", {})
+    assert again.get(["k"]) == {}
+    assert "is damaged" in caplog.text
+    assert rows.path.with_suffix(".damaged").exists()
+    again.put({"k": 2})
+    assert again.get(["k"]) == {"k": 2}
+
+
+def test_a_full_disk_is_said_clearly_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Earlier rows survive, and the error says what to do."""
+    rows = Store(tmp_path).rows("generations", {})
+    rows.put({"k": 1})
+
+    class Full:
+        in_transaction = False
+
+        def execute(self, *_: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "_connection", Full())
+        with pytest.raises(StoreError, match=r"disk is full[\s\S]*free disk space"):
+            rows.put({"l": 2})
+    assert rows.get(["k", "l"]) == {"k": 1}
+
+
+def test_a_store_that_cannot_be_made_says_where(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"store .*file/store[\s\S]*store=DIR"):
+        Store(tmp_path / "file" / "store")
