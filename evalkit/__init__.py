@@ -26,7 +26,15 @@ _HOMES = {
     "Benchmark": "evalkit.benchmarks.benchmark",
     "EvalkitError": "evalkit.errors",
 }
-__all__ = ["Benchmark", "EvalkitError", "RunResult", "__version__", "load_benchmark", "open_run", "run"]
+__all__ = [
+    "Benchmark",
+    "EvalkitError",
+    "RunResult",
+    "__version__",
+    "load_benchmark",
+    "open_run",
+    "run",
+]
 
 if TYPE_CHECKING:
     from evalkit.api import RunResult, load_benchmark, open_run, run

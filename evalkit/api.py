@@ -24,7 +24,9 @@ class RunResult:
     @cached_property
     def results(self) -> dict[str, Any]:
         """The whole of ``results.json``."""
-        loaded: dict[str, Any] = json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
+        loaded: dict[str, Any] = json.loads(
+            (self.folder / "results.json").read_text(encoding="utf-8")
+        )
         return loaded
 
     @cached_property
@@ -55,7 +57,9 @@ class RunResult:
     @cached_property
     def questions(self) -> list[dict[str, Any]]:
         """Each question with the answers of every pipeline side by side, as the report shows them."""
-        loaded: list[dict[str, Any]] = json.loads((self.folder / "questions.json").read_text(encoding="utf-8"))
+        loaded: list[dict[str, Any]] = json.loads(
+            (self.folder / "questions.json").read_text(encoding="utf-8")
+        )
         return loaded
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from evalkit import weights
@@ -27,17 +27,18 @@ class Experiment:
 
     @cached_property
     def seed(self) -> int:
-        return int(self.config["seed"])
+        return _whole(self.config["seed"], "seed", 0)
 
     @cached_property
     def whole_benchmark(self) -> Benchmark:
-        benchmark: Benchmark = _instantiate(self.config["benchmark"], "benchmark")
+        benchmark: Benchmark = make(self.config["benchmark"], "benchmark")
         return benchmark
 
     @cached_property
     def benchmark(self) -> Benchmark:
         """The questions of this run: ``limit`` of the test questions, ``control_limit`` of the
-        control questions (in proportion where it is not given)."""
+        control questions (in proportion where it is not given).
+        """
         whole = self.whole_benchmark
         limit, control_limit = (_count(self.config, key) for key in ("limit", "control_limit"))
         control = [q.id for q in whole.questions if q.category == "control"]
@@ -67,7 +68,9 @@ class Experiment:
     def _pipeline(self, name: str, part: Mapping[str, Any]) -> Pipeline:
         allowed = {"description", "context", "tuned", "shots", "prompt"}
         if unknown := sorted(set(part) - allowed):
-            raise ConfigError(f"pipelines.{name} has the unknown keys {unknown}; expected {sorted(allowed)}")
+            raise ConfigError(
+                f"pipelines.{name} has the unknown keys {unknown}; expected {sorted(allowed)}"
+            )
         template = self.template
         if part.get("prompt"):
             template = _template({**self.config["prompt"], **part["prompt"]})
@@ -84,7 +87,29 @@ class Experiment:
 
     @cached_property
     def decoding(self) -> Decoding:
-        return Decoding(**self.config["model"]["decoding"])
+        decoding: Decoding = call(
+            partial(Decoding, **self.config["model"]["decoding"]), "model.decoding"
+        )
+        return decoding
+
+    @cached_property
+    def statistics(self) -> dict[str, Any]:
+        """Resamples, confidence and seed of every interval."""
+        part = dict(self.config["statistics"])
+        if unknown := sorted(set(part) - {"resamples", "confidence"}):
+            raise ConfigError(
+                f"statistics has the unknown keys {unknown}; expected resamples, confidence"
+            )
+        resamples, confidence = part["resamples"], part["confidence"]
+        if type(resamples) is not int or resamples < 1:
+            raise ConfigError(
+                f"statistics.resamples is {resamples!r}, expected a whole number from 1"
+            )
+        if not isinstance(confidence, float) or not 0 < confidence < 1:
+            raise ConfigError(
+                f"statistics.confidence is {confidence!r}, expected a share such as 0.95"
+            )
+        return {**part, "seed": self.seed}
 
     @cached_property
     def model_weights(self) -> weights.Weights:
@@ -92,44 +117,53 @@ class Experiment:
 
     def generator(self, adapter: Any = None, adapter_id: str | None = None) -> Generator:
         """The engine with base weights, or with an adapter."""
-        engine = _instantiate(self.config["model"]["engine"], "model.engine")
+        engine = make(self.config["model"]["engine"], "model.engine")
         chosen = {"adapter": adapter, "adapter_id": adapter_id} if adapter_id else {}
         obtained = self.model_weights
-        generator: Generator = engine(obtained.folder, obtained.identity, self.decoding, **chosen)
+        generator: Generator = call(
+            engine, "model.engine", obtained.folder, obtained.identity, self.decoding, **chosen
+        )
         return generator
 
     @cached_property
     def embedder_identity(self) -> str:
         """What identifies the embedder's weights, for the key of an index."""
         part = self.config["embedder"]
-        return weights.obtain(part["weights"]).identity if part.get("weights") else str(part["name"])
+        return (
+            weights.obtain(part["weights"]).identity if part.get("weights") else str(part["name"])
+        )
 
     @cached_property
     def embedder(self) -> Embedder:
         part = self.config["embedder"]
-        encoder = _instantiate(part["encoder"], "embedder.encoder")
+        encoder = make(part["encoder"], "embedder.encoder")
         if not part.get("weights"):
             return encoder  # type: ignore[no-any-return]
-        made: Embedder = encoder(weights.obtain(part["weights"]).folder, name=part["name"])
+        made: Embedder = call(
+            encoder, "embedder.encoder", weights.obtain(part["weights"]).folder, name=part["name"]
+        )
         return made
 
     @cached_property
     def chunker(self) -> Chunker:
-        chunker: Chunker = _instantiate(self.config["retriever"]["chunker"], "retriever.chunker")
+        chunker: Chunker = make(self.config["retriever"]["chunker"], "retriever.chunker")
         return chunker
 
     @cached_property
     def visibility(self) -> Visibility:
         part = self.config["retriever"]
         built_at = part.get("built_at")
-        return Visibility(part["view"], date.fromisoformat(str(built_at)) if built_at else None)
+        try:
+            built = date.fromisoformat(str(built_at)) if built_at else None
+        except ValueError as error:
+            raise ConfigError(
+                f"retriever.built_at is {built_at!r}, expected a date written YYYY-MM-DD"
+            ) from error
+        return Visibility(part["view"], built)
 
     @cached_property
     def k(self) -> int:
-        k = int(self.config["retriever"]["k"])
-        if k < 1:
-            raise ConfigError(f"retriever.k is {k}, expected at least 1")
-        return k
+        return _whole(self.config["retriever"]["k"], "retriever.k", 1)
 
     @cached_property
     def examples(self) -> list[Example]:
@@ -142,21 +176,36 @@ class Experiment:
                 todo="choose tuning=lora, or pipelines without tuning",
             )
         benchmark = self.whole_benchmark
-        chosen = choose(benchmark.training, part["kinds"], part["limit"], float(part["without_context"]), self.seed)
+        chosen = choose(
+            benchmark.training,
+            part["kinds"],
+            part["limit"],
+            float(part["without_context"]),
+            self.seed,
+        )
         return render(chosen, self.template, benchmark.format)
 
     @cached_property
     def judge(self) -> Judge:
         part = self.config["judge"]
-        make = _instantiate(part["judge"], "judge.judge")
-        made: Judge = make(self.embedder) if part.get("embedder") else make()
+        judge = make(part["judge"], "judge.judge")
+        made: Judge = call(judge, "judge.judge", *([self.embedder] if part.get("embedder") else []))
         return made
+
+
+def load_benchmark(path: str, **options: Any) -> Benchmark:
+    """What ``benchmark=jsonl`` names: the user's own folder, under the key that the command line has."""
+    from evalkit.benchmarks import load
+
+    return load(path, **options)
 
 
 def _template(part: Mapping[str, Any]) -> PromptTemplate:
     known = {f.name for f in fields(PromptTemplate)}
     if unknown := sorted(set(part) - known):
-        raise ConfigError(f"prompt has the unknown keys {unknown}; expected some of {sorted(known)}")
+        raise ConfigError(
+            f"prompt has the unknown keys {unknown}; expected some of {sorted(known)}"
+        )
     template = replace(PromptTemplate(), **part)
     try:
         example = date(2025, 1, 1)
@@ -176,12 +225,20 @@ def _count(config: Mapping[str, Any], key: str) -> int | None:
     value = config.get(key)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < (1 if key == "limit" else 0):
-        raise ConfigError(f"{key} is {value!r}, expected a whole number of questions, or null for all")
+    if type(value) is not int or value < (1 if key == "limit" else 0):
+        raise ConfigError(
+            f"{key} is {value!r}, expected a whole number of questions, or null for all"
+        )
     return value
 
 
-def _instantiate(part: Any, key: str) -> Any:
+def _whole(value: Any, key: str, least: int) -> int:
+    if type(value) is not int or value < least:
+        raise ConfigError(f"{key} is {value!r}, expected a whole number, at least {least}")
+    return value
+
+
+def make(part: Any, key: str) -> Any:
     """Hydra's ``instantiate``, which refuses dangerous targets, with the key named in errors."""
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
@@ -198,6 +255,22 @@ def _instantiate(part: Any, key: str) -> Any:
             f"{key}: could not make {target or part!r}: {first}",
             todo=f"check the keys under `{key}` (evalkit run --cfg job prints the composed configuration)",
         ) from error
+
+
+def call(made: Any, key: str, *given: Any, **named: Any) -> Any:
+    """Call what :func:`make` made; a key of the configuration that it does not know is named."""
+    from inspect import signature
+
+    try:
+        signature(made).bind(*given, **named)
+    except (TypeError, ValueError) as error:
+        known = [p for p in signature(getattr(made, "func", made)).parameters if p != "self"]
+        extra = sorted(set(getattr(made, "keywords", {})) - set(known))
+        raise ConfigError(
+            f"{key}: {f'the unknown keys {extra}' if extra else error}",
+            todo=f"it takes some of {known}",
+        ) from error
+    return made(*given, **named)
 
 
 def stage_inputs(experiment: Experiment, passages: Sequence[Any]) -> dict[str, Any]:

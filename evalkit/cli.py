@@ -56,13 +56,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     run = commands.add_parser(
-        "run", help="run an experiment", description=_RUN_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        "run",
+        help="run an experiment",
+        description=_RUN_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     check = commands.add_parser("check", help="validate a benchmark's files and list every problem")
-    check.add_argument("folder", type=Path, help="folder with corpus.jsonl, questions.jsonl, training.jsonl")
+    check.add_argument(
+        "folder", type=Path, help="folder with corpus.jsonl, questions.jsonl, training.jsonl"
+    )
     check.set_defaults(function=_check)
-    report = commands.add_parser("report", help="write a finished run's scorecard, figures and page again")
+    report = commands.add_parser(
+        "report", help="write a finished run's scorecard, figures and page again"
+    )
     report.add_argument("run_dir", type=Path)
     report.set_defaults(function=_report)
     log = commands.add_parser("log", help="send a finished run to MLflow")
@@ -70,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("--uri", help="tracking server; default MLFLOW_TRACKING_URI, else ./mlflow.db")
     log.add_argument("--experiment", default="evalkit", help="MLflow experiment (default: evalkit)")
     log.set_defaults(function=_log)
-    doctor = commands.add_parser("doctor", help="what is installed and at hand, and what to do about the rest")
+    doctor = commands.add_parser(
+        "doctor", help="what is installed and at hand, and what to do about the rest"
+    )
     doctor.set_defaults(function=_doctor)
     return parser
 
@@ -84,7 +93,8 @@ def _guarded(command: Callable[[], int]) -> int:
         return EXIT_PROBLEM
     except KeyboardInterrupt:
         print(
-            "\nevalkit: stopped. Finished work is kept; the same command goes on from there.", file=sys.stderr
+            "\nevalkit: stopped. Finished work is kept; the same command goes on from there.",
+            file=sys.stderr,
         )
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -116,7 +126,9 @@ def _show(folder: Path) -> None:
     console = Console()
     print_scorecard(result.results, console)
     seconds = sum(t["seconds"] for t in result.results["timings"])
-    console.print(f"\n{len(result.traces)} answers in {seconds:.0f} s · report: [bold]{result.report}[/bold]")
+    console.print(
+        f"\n{len(result.traces)} answers in {seconds:.0f} s · report: [bold]{result.report}[/bold]"
+    )
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -164,7 +176,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
     config = compose([])
     sources = {config[part].name: config[part].weights for part in ("model", "embedder")}
-    checks = doctor.diagnose({name: partial(weights.at_hand, source) for name, source in sources.items()})
+    checks = doctor.diagnose(
+        {name: partial(weights.at_hand, source) for name, source in sources.items()}
+    )
     return doctor.print_checks(checks)
 
 

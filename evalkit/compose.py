@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError
+from evalkit.secrets import REDACTED, without_secret_value
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -17,14 +21,16 @@ ROOT_CONFIG = "evalkit"
 
 def shipped_root() -> Path:
     """The folder that holds the shipped ``conf`` and ``experiments``: the package's own where it
-    was installed from a wheel, the repository's where it is installed in place."""
+    was installed from a wheel, the repository's where it is installed in place.
+    """
     package = Path(__file__).parent
     return package if (package / "conf").is_dir() else package.parent
 
 
 def search_path() -> list[Path]:
     """Where configuration is looked for, first hit wins. A folder that holds ``experiments`` is in
-    the list too: Hydra takes that folder for a group."""
+    the list too: Hydra takes that folder for a group.
+    """
     roots = [Path.cwd(), shipped_root()]
     folders = [folder for root in roots for folder in (root / "conf", root)]
     kept = [f for f in dict.fromkeys(folders) if f.is_dir()]
@@ -33,12 +39,15 @@ def search_path() -> list[Path]:
 
 
 def hydra_arguments(arguments: Sequence[str]) -> list[str]:
-    """``experiment=quartet`` is short for the group ``experiments``."""
-    renamed = []
-    for argument in arguments:
-        head, equals, tail = argument.partition("=")
-        renamed.append(f"experiments{equals}{tail}" if head == "experiment" and equals else argument)
-    return renamed
+    """Flags first, since Hydra takes no flag between overrides; ``experiment=quartet`` is short for
+    the group ``experiments``.
+    """
+    flags = [a for a in arguments if a.startswith("-") or "=" not in a]
+    overrides = [a for a in arguments if not a.startswith("-") and "=" in a]
+    short = "experiment="
+    return flags + [
+        f"experiments={o.removeprefix(short)}" if o.startswith(short) else o for o in overrides
+    ]
 
 
 def compose(overrides: Sequence[str]) -> DictConfig:
@@ -50,35 +59,73 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
+
+    _register_plugins()
+    GlobalHydra.instance().clear()
+    with (
+        _plain_errors(overrides),
+        initialize_config_dir(str(shipped_root() / "conf"), version_base="1.3"),
+    ):
+        return hydra_compose(ROOT_CONFIG, overrides=hydra_arguments(overrides))
+
+
+def main(arguments: Sequence[str], task: Callable[[DictConfig], Any]) -> None:
+    """Hand ``arguments`` to Hydra's own command line (``-m`` sweeps, ``--cfg``, ``--info`` ...).
+
+    Raises:
+        ConfigError: as :func:`compose`. What ``task`` raises comes out as it is, and ends a sweep.
+    """
+    import hydra
+
+    _register_plugins()
+    decorated = hydra.main(
+        config_path=str(shipped_root() / "conf"), config_name=ROOT_CONFIG, version_base="1.3"
+    )
+    given, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = ["evalkit run", *hydra_arguments(arguments)]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, in place of a traceback and exit code 1
+    try:
+        with _plain_errors(arguments):
+            decorated(partial(_carried, task))()
+    except _Carrier as carrier:
+        raise carrier.error from None
+    finally:
+        sys.argv = given
+        os.environ.pop("HYDRA_FULL_ERROR")
+        if full is not None:
+            os.environ["HYDRA_FULL_ERROR"] = full
+
+
+class _Carrier(BaseException):
+    """Takes an error of the task past Hydra, which would print the overrides, secrets included."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _carried(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+    try:
+        return task(config)
+    except Exception as error:
+        raise _Carrier(error) from error
+
+
+@contextmanager
+def _plain_errors(overrides: Sequence[str]) -> Iterator[None]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    _register_search_path()
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(shipped_root() / "conf"), version_base="1.3"):
-            return hydra_compose(ROOT_CONFIG, overrides=hydra_arguments(overrides))
+        yield
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(
-            _first_lines(error),
+            _first_lines(error, overrides),
             todo="`evalkit run --cfg job` prints the keys; conf/ and experiments/ hold the options",
         ) from error
 
 
-def main(arguments: Sequence[str], task: Callable[[DictConfig], Any]) -> None:
-    """Hand ``arguments`` to Hydra's own command line (``-m`` sweeps, ``--cfg``, ``--info`` ...)."""
-    import sys
-
-    import hydra
-
-    _register_search_path()
-    sys.argv = ["evalkit run", *hydra_arguments(arguments)]
-    decorated = hydra.main(config_path=str(shipped_root() / "conf"), config_name=ROOT_CONFIG, version_base="1.3")
-    decorated(task)()
-
-
 @cache
-def _register_search_path() -> None:
+def _register_plugins() -> None:
     from hydra.core.config_search_path import ConfigSearchPath
     from hydra.core.plugins import Plugins
     from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -90,12 +137,24 @@ def _register_search_path() -> None:
             for folder in reversed(_search_path()):
                 search_path.prepend("evalkit", f"file://{folder}")
 
-    Plugins.instance().register(EvalkitSearchPath)
+    plugins = Plugins.instance()
+    plugins.register(EvalkitSearchPath)
+    # Imported only now: Hydra, on finding its plugins, makes their classes anew.
+    from evalkit.sweeper import DiscreetSweeper
+
+    # Hydra makes sweepers only by names inside its own packages.
+    replaced = DiscreetSweeper.__base__
+    plugins.class_name_to_class[f"{replaced.__module__}.{replaced.__name__}"] = DiscreetSweeper
 
 
 _search_path = search_path
 
 
-def _first_lines(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:4])
+def _first_lines(error: Exception, overrides: Sequence[str]) -> str:
+    """Hydra's message on one line: without its search path, and without secrets given as overrides."""
+    text = str(error).partition("Config search path:")[0]
+    for override in overrides:
+        if without_secret_value(override) != override:
+            text = text.replace(override.partition("=")[2], REDACTED)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:20])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class EvalkitError(Exception):
     """A problem that the user can mend; printed without a traceback by the command line."""
@@ -9,7 +11,16 @@ class EvalkitError(Exception):
     def __init__(self, problem: str, *, todo: str | None = None) -> None:
         self.problem = problem
         self.todo = todo
-        super().__init__(problem if todo is None else f"{problem}\n  What to do: {todo}")
+        super().__init__(self._text())
+
+    def rewrite(self, change: Callable[[str], str]) -> None:
+        """Apply ``change`` to the words of this error, for example to take secrets out."""
+        self.problem = change(self.problem)
+        self.todo = None if self.todo is None else change(self.todo)
+        self.args = (self._text(),)
+
+    def _text(self) -> str:
+        return self.problem if self.todo is None else f"{self.problem}\n  What to do: {self.todo}"
 
 
 class ConfigError(EvalkitError):

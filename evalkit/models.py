@@ -24,15 +24,16 @@ def load_model(folder: Path, dtype: str, device: str, *, trust_remote_code: bool
     """The model in ``dtype`` on ``device``; torch uses every core this process may run on."""
     import torch
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    quiet_transformers()
     if device == "cpu":
         torch.set_num_threads(usable_cores())
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=trust_remote_code
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
         )
     except (OSError, ValueError) as error:
         raise WeightsError(
@@ -51,3 +52,12 @@ def render_chat(tokenizer: Any, messages: Sequence[Message]) -> str:
         )
     text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
     return str(text)
+
+
+def quiet_transformers() -> None:
+    """No progress bars and no advice of transformers among ours."""
+    from transformers.utils import logging as library
+
+    quiet: Any = library
+    quiet.disable_progress_bar()
+    quiet.set_verbosity_error()

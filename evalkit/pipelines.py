@@ -18,7 +18,14 @@ from dataclasses import dataclass
 
 from evalkit.errors import ConfigError
 from evalkit.prompts import PromptTemplate, Shot
-from evalkit.records import FormatSpecification, Message, Passage, Question, Retrieved, TrainingExample
+from evalkit.records import (
+    FormatSpecification,
+    Message,
+    Passage,
+    Question,
+    Retrieved,
+    TrainingExample,
+)
 
 CONTEXTS = ("none", "retrieved", "gold")
 
@@ -42,7 +49,9 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         if self.context not in CONTEXTS:
-            raise ConfigError(f"pipelines.{self.name}.context is {self.context!r}, expected one of {CONTEXTS}")
+            raise ConfigError(
+                f"pipelines.{self.name}.context is {self.context!r}, expected one of {CONTEXTS}"
+            )
 
     @property
     def retrieval(self) -> bool:
@@ -63,16 +72,26 @@ class Pipeline:
         count_tokens: Callable[[list[Message]], int],
     ) -> tuple[list[Message], tuple[Retrieved, ...] | None]:
         """The messages for a question, and the fetched passages with whether each was shown."""
-        spec = spec if question.format == "default" else FormatSpecification(abstention=spec.abstention)
+        spec = (
+            spec
+            if question.format == "default"
+            else FormatSpecification(abstention=spec.abstention)
+        )
         if not self.retrieval:
-            return self.template.messages(question.text, question.as_of, spec, None, self.shots), None
+            return self.template.messages(
+                question.text, question.as_of, spec, None, self.shots
+            ), None
         passages = [r.passage for r in fetched]
-        messages, kept = self.template.fit(question.text, question.as_of, spec, passages, count_tokens, self.shots)
+        messages, kept = self.template.fit(
+            question.text, question.as_of, spec, passages, count_tokens, self.shots
+        )
         marked = tuple(Retrieved(r.passage, r.score, shown=i < kept) for i, r in enumerate(fetched))
         return messages, marked
 
 
-def gold_passages(question: Question, by_revision: Mapping[str, Sequence[Passage]], k: int) -> tuple[Retrieved, ...]:
+def gold_passages(
+    question: Question, by_revision: Mapping[str, Sequence[Passage]], k: int
+) -> tuple[Retrieved, ...]:
     """The passages that carry the evidence valid at the question's date, at most ``k``.
 
     A passage counts when it holds the evidence's quote; without a quote, or where the quote was cut
@@ -81,7 +100,9 @@ def gold_passages(question: Question, by_revision: Mapping[str, Sequence[Passage
     chosen: dict[str, Passage] = {}
     for answer in question.current_answers():
         for evidence in answer.evidence:
-            passages = [p for p in by_revision.get(evidence.revision, ()) if p.valid_at(question.as_of)]
+            passages = [
+                p for p in by_revision.get(evidence.revision, ()) if p.valid_at(question.as_of)
+            ]
             quoted = [p for p in passages if evidence.quote and evidence.quote in p.text]
             chosen.update((p.id, p) for p in quoted or passages)
     return tuple(Retrieved(p, 1.0) for p in list(chosen.values())[:k])
@@ -96,7 +117,11 @@ def choose_shots(
         ConfigError: the benchmark has fewer such examples.
     """
     fitting = sorted(
-        (e for e in training if e.kind == "behaviour" and e.answer is not None and len(e.passages) == 1),
+        (
+            e
+            for e in training
+            if e.kind == "behaviour" and e.answer is not None and len(e.passages) == 1
+        ),
         key=lambda e: e.id,
     )
     if len(fitting) < count:
@@ -106,5 +131,6 @@ def choose_shots(
             todo="add such examples, or lower shots",
         )
     return tuple(
-        Shot(e.question, e.as_of, e.passages, spec.render(e.answer, e.source, e.effective)) for e in fitting[:count]
+        Shot(e.question, e.as_of, e.passages, spec.render(e.answer, e.source, e.effective))
+        for e in fitting[:count]
     )

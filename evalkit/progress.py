@@ -44,7 +44,10 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._bars is not None:
             self._bars.stop()
@@ -54,19 +57,29 @@ class Progress:
         """Time a stage called ``name``; ``doing`` is what the bar says it does."""
         stage = Stage()
         if self._bars is not None:
-            stage = Stage(self._bars, self._bars.add_task(f"{name:<9}", total=total, doing=doing, detail=""))
+            stage = Stage(
+                self._bars, self._bars.add_task(f"{name:<9}", total=total, doing=doing, detail="")
+            )
         started = time.perf_counter()
         yield stage
         seconds = time.perf_counter() - started
         if self._bars is not None:
             self._bars.update(stage.task, total=total or 1, completed=total or 1)
             self._bars.stop_task(stage.task)
-        self.timings.append({"stage": name, "seconds": round(seconds, 3), "detail": stage.detail or doing})
+        self.timings.append(
+            {"stage": name, "seconds": round(seconds, 3), "detail": stage.detail or doing}
+        )
 
 
 def _bars() -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bars
 
     return Bars(

@@ -79,7 +79,8 @@ class PromptTemplate:
 
     def render_passage(self, passage: Passage, as_of: date) -> str:
         """One passage with its id, title and dates. An end that lies after ``as_of`` is not told:
-        on that day nobody could know it."""
+        on that day nobody could know it.
+        """
         start = passage.valid_from.isoformat() if passage.valid_from else "undated"
         ended = passage.valid_to is not None and passage.valid_to <= as_of
         dates = f"{start} to {passage.valid_to}" if ended else f"since {start}"

@@ -175,13 +175,16 @@ class FormatSpecification:
             "source": None if answer is None else source,
             "effective": None if answer is None or effective is None else effective.isoformat(),
         }
-        return json.dumps({key: roles[role] for role, key in self.fields.items()}, ensure_ascii=False)
+        return json.dumps(
+            {key: roles[role] for role, key in self.fields.items()}, ensure_ascii=False
+        )
 
 
 @dataclass(frozen=True)
 class Retrieved:
     """A passage as a retriever returned it; higher ``score`` is better, ``shown`` is whether it
-    reached the prompt whole."""
+    reached the prompt whole.
+    """
 
     passage: Passage
     score: float

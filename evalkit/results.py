@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import __version__
 from evalkit.assemble import Experiment
+from evalkit.costs import Prices, cost_rows
 from evalkit.pipelines import Pipeline
-from evalkit.records import Sample
 from evalkit.scoring import METRICS, Judge, signature
-from evalkit.stages import Adapter
+from evalkit.stages import Adapter, Answered
 from evalkit.statistics import class_table, compare, estimate_table, factorial_effects, records
-from evalkit.tables import latencies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,17 +24,17 @@ SCHEMA = 1
 def build(
     experiment: Experiment,
     scores: pd.DataFrame,
-    samples: Sequence[Sample],
+    answered: Answered,
     judge: Judge,
-    adapter: Adapter | None,
     environment: Mapping[str, Any],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The whole of ``results.json`` except the timings, which are not over yet."""
-    benchmark, pipelines = experiment.benchmark, experiment.pipelines
-    settings = {**experiment.config["statistics"], "seed": experiment.seed}
+    benchmark, pipelines, adapter = experiment.benchmark, experiment.pipelines, answered.adapter
+    settings = experiment.statistics
     corners = {p.corner: p.name for p in pipelines if p.corner is not None}
     estimates = _signed(records(estimate_table(scores, **settings)), experiment, judge, adapter)
+    _explain(estimates, scores)
     return {
         "schema": SCHEMA,
         "evalkit": __version__,
@@ -55,9 +54,17 @@ def build(
         "estimates": estimates,
         "by_category": _by_category(scores, settings),
         "comparisons": _comparisons(scores, pipelines, settings),
-        "effects": records(factorial_effects(scores, corners, **settings)) if len(corners) > 1 else [],
+        "effects": records(factorial_effects(scores, corners, **settings))
+        if len(corners) > 1
+        else [],
         "classes": records(class_table(scores, "freshness/generation/outdated")),
-        "costs": _costs(samples, adapter, environment),
+        "costs": cost_rows(
+            answered.traces,
+            answered.indexed,
+            adapter,
+            environment["peak_memory_bytes"],
+            Prices.of(experiment.config.get("prices")),
+        ),
         "timings": [],
         "environment": dict(environment),
         "judge": {"name": judge.name, "version": judge.version, "blind_to": list(judge.blind_to)},
@@ -72,11 +79,15 @@ def notes(pipelines: Sequence[Pipeline]) -> list[str]:
     found = []
     if len({p.template.identity for p in corners}) > 1:
         listed = ", ".join(f"{p.name}: {p.template.name} {p.template.identity}" for p in corners)
-        found.append(f"The corners differ in more than one thing: their prompt templates are not the same ({listed}).")
+        found.append(
+            f"The corners differ in more than one thing: their prompt templates are not the same ({listed})."
+        )
     seen: dict[Any, str] = {}
     for p in corners:
         if p.corner in seen:
-            found.append(f"{seen[p.corner]} and {p.name} stand on the same corner; the effects use {p.name}.")
+            found.append(
+                f"{seen[p.corner]} and {p.name} stand on the same corner; the effects use {p.name}."
+            )
         seen[p.corner] = p.name
     return found
 
@@ -111,6 +122,17 @@ def _signed(
     return estimates
 
 
+def _explain(estimates: list[dict[str, Any]], scores: pd.DataFrame) -> None:
+    """Why nothing was scored, where nothing was: the commonest reason among the scores."""
+    unscored = scores[scores["status"] != "scored"]
+    commonest = unscored.groupby(["pipeline", "metric"])["reason"].agg(
+        lambda r: r.value_counts().index[0]
+    )
+    for row in estimates:
+        if row["n_scored"] == 0:
+            row["reason"] = str(commonest.get((row["pipeline"], row["metric"]), ""))
+
+
 def _by_category(scores: pd.DataFrame, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     kept = ("pipeline", "metric", "category", "value", "low", "high", "n_scored")
     chosen = scores[scores["axis"] != "cost"]
@@ -129,27 +151,3 @@ def _comparisons(
         shared = [m for m in METRICS if m in has.get(a, ()) and m in has.get(b, ())]
         rows += records(compare(scores, a, b, metrics=shared, **settings))
     return rows
-
-
-def _costs(
-    samples: Sequence[Sample], adapter: Adapter | None, environment: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    traces = [s.trace for s in samples]
-    for name, (median, p95) in latencies(traces).items():
-        mine = [t for t in traces if t.pipeline == name]
-        rows += [
-            {"pipeline": name, "name": "prompt tokens", "value": sum(t.prompt_tokens for t in mine), "unit": "tokens"},
-            {"pipeline": name, "name": "output tokens", "value": sum(t.output_tokens for t in mine), "unit": "tokens"},
-            {"pipeline": name, "name": "seconds per answer, median", "value": median, "unit": "seconds"},
-            {"pipeline": name, "name": "seconds per answer, 95th percentile", "value": p95, "unit": "seconds"},
-        ]
-    if adapter:
-        rows.append({"stage": "train", "name": "training", "value": adapter.report["seconds"], "unit": "seconds"})
-        rows.append({"stage": "train", "name": "adapter size", "value": _size(adapter), "unit": "bytes"})
-    rows.append({"stage": "run", "name": "peak memory", "value": environment["peak_memory_bytes"], "unit": "bytes"})
-    return rows
-
-
-def _size(adapter: Adapter) -> int:
-    return sum(f.stat().st_size for f in adapter.folder.glob("*.safetensors"))

@@ -41,36 +41,51 @@ def run(config: DictConfig, progress: Progress | None = None) -> Path:
             command goes on from there.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    plain = _resolved(config)
-    experiment = Experiment(plain)
-    _refuse_early(experiment)
-    store = Store(Path(plain["store"]).expanduser())
     redactor = install_log_filter(Redactor.collect(config))
-    folder = new_folder(plain)
-    safe = redact_config(config)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(safe)), encoding="utf-8")
-    with progress or Progress() as shown:
-        _run(experiment, store, folder, safe, redactor, shown)
+    try:
+        plain = _resolved(config)
+        experiment = Experiment(plain)
+        _refuse_early(experiment)
+        store = Store(Path(plain["store"]).expanduser())
+        folder = new_folder(plain)
+        safe = redact_config(config)
+        (folder / "config.yaml").write_text(
+            OmegaConf.to_yaml(OmegaConf.create(safe)), encoding="utf-8"
+        )
+        with progress or Progress() as shown:
+            _run(experiment, store, folder, safe, redactor, shown)
+    except EvalkitError as error:
+        error.rewrite(redactor.redact)
+        raise
     return folder
 
 
 def _run(
-    experiment: Experiment, store: Store, folder: Path, safe: Mapping[str, Any], redactor: Redactor, progress: Progress
+    experiment: Experiment,
+    store: Store,
+    folder: Path,
+    safe: Mapping[str, Any],
+    redactor: Redactor,
+    progress: Progress,
 ) -> None:
-    traces, adapter = _answers(experiment, store, progress)
+    answered = _answer(experiment, store, progress)
     judge = experiment.judge
-    samples, scores = stages.score_all(experiment, traces, judge, progress)
+    samples, scores = stages.score_all(experiment, answered.traces, judge, progress)
     from evalkit.scoring import scores_frame
 
     frame = scores_frame(scores, experiment.benchmark.questions)
-    tables.traces_frame(samples).to_parquet(folder / "traces.parquet", index=False)
-    frame.to_parquet(folder / "scores.parquet", index=False)
+    for name, table in (("traces", tables.traces_frame(samples)), ("scores", frame)):
+        tables.rewritten(table, redactor.redact_data).to_parquet(
+            folder / f"{name}.parquet", index=False
+        )
     environment = describe_environment()
-    warnings = _failures(traces)
+    warnings = _failures(answered.traces)
     with progress.stage("compare", f"{len(experiment.pipelines)} pipelines"):
-        built = results.build(experiment, frame, samples, judge, adapter, environment, warnings)
+        built = results.build(experiment, frame, answered, judge, environment, warnings)
     with progress.stage("report", "tables, figures, page"):
-        _write(built, tables.questions_table(samples, frame), experiment, folder, redactor, progress)
+        _write(
+            built, tables.questions_table(samples, frame), experiment, folder, redactor, progress
+        )
     if safe["tracking"].get("enabled"):
         with progress.stage("log", "MLflow"):
             track(folder, experiment.config["tracking"], redactor, built)
@@ -78,18 +93,19 @@ def _run(
     _write_json(folder / "results.json", redactor.redact_data(built))
 
 
-def _answers(
-    experiment: Experiment, store: Store, progress: Progress
-) -> tuple[list[Trace], stages.Adapter | None]:
-    """Every pipeline's traces, in the order of the configuration. One model is in memory at a time."""
+def _answer(experiment: Experiment, store: Store, progress: Progress) -> stages.Answered:
+    """Every pipeline's traces, in the configuration's order. One model is in memory at a time."""
     pipelines, questions = experiment.pipelines, experiment.benchmark.questions
     fetched: dict[str, stages.Fetched] = {}
+    indexed = None
     contexts = {p.context for p in pipelines} - {"none"}
     if contexts:
         passages = stages.chunk(experiment, progress)
         if "retrieved" in contexts:
-            retriever = stages.index(experiment, passages, store, progress)
-            fetched["retrieved"] = stages.retrieve(experiment, retriever, questions, progress)
+            indexed = stages.index(experiment, passages, store, progress)
+            fetched["retrieved"] = stages.retrieve(
+                experiment, indexed.retriever, questions, progress
+            )
         if "gold" in contexts:
             fetched["gold"] = stages.gold(experiment, passages, questions)
     tuned = [p for p in pipelines if p.tuned]
@@ -99,7 +115,7 @@ def _answers(
         if group:
             found += _generate(experiment, group, fetched, adapter, store, progress)
     rank = {p.name: i for i, p in enumerate(pipelines)}
-    return sorted(found, key=lambda t: rank[t.pipeline]), adapter
+    return stages.Answered(sorted(found, key=lambda t: rank[t.pipeline]), indexed, adapter)
 
 
 def _generate(
@@ -132,13 +148,17 @@ def _resolved(config: DictConfig) -> dict[str, Any]:
 
 def _refuse_early(experiment: Experiment) -> None:
     """Find what cannot work before any time is spent: the benchmark, the pipelines, the examples."""
-    pipelines = experiment.pipelines
+    pipelines, _ = experiment.pipelines, experiment.statistics
     if not experiment.benchmark.questions:
-        raise ConfigError("the benchmark has no questions to ask", todo="check limit, control_limit and questions.jsonl")
+        raise ConfigError(
+            "the benchmark has no questions to ask",
+            todo="check limit, control_limit and questions.jsonl",
+        )
     if any(p.tuned for p in pipelines):
         _ = experiment.examples
     if any(p.context == "retrieved" for p in pipelines):
         _ = experiment.visibility, experiment.k, experiment.chunker
+    experiment.generator().close()
 
 
 def new_folder(config: Mapping[str, Any]) -> Path:
@@ -148,7 +168,9 @@ def new_folder(config: Mapping[str, Any]) -> Path:
         ConfigError: ``run_dir`` holds another run, or cannot be made.
     """
     given = config.get("run_dir")
-    stem = Path(given) if given else Path("runs") / f"{config['name']}-{datetime.now():%Y%m%d-%H%M%S}"
+    stem = (
+        Path(given) if given else Path("runs") / f"{config['name']}-{datetime.now():%Y%m%d-%H%M%S}"
+    )
     for attempt in range(1, 100):
         folder = stem if attempt == 1 else stem.with_name(f"{stem.name}-{attempt}")
         try:
@@ -161,9 +183,14 @@ def new_folder(config: Mapping[str, Any]) -> Path:
                 todo="choose a writable place with run_dir=DIR",
             ) from error
         if given and (folder / "results.json").exists():
-            raise ConfigError(f"run_dir={folder} holds a finished run", todo="choose another run_dir, or delete it")
+            raise ConfigError(
+                f"run_dir={folder} holds a finished run",
+                todo="choose another run_dir, or delete it",
+            )
         return folder
-    raise ConfigError(f"no free name for a run folder beside {stem}", todo="give one with run_dir=DIR")
+    raise ConfigError(
+        f"no free name for a run folder beside {stem}", todo="give one with run_dir=DIR"
+    )
 
 
 def _write(
@@ -200,7 +227,9 @@ def _manifest(experiment: Experiment, built: Mapping[str, Any]) -> dict[str, Any
 
 def _write_json(path: Path, value: Any) -> None:
     beside = path.with_suffix(".json.part")
-    beside.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    beside.write_text(
+        json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
     os.replace(beside, path)
 
 
@@ -234,7 +263,9 @@ def _failures(traces: Sequence[Trace]) -> list[str]:
     if not failed:
         return []
     first = failed[0]
-    return [f"{len(failed)} of {len(traces)} answers failed; the first: {first.pipeline}, {first.question}: {first.error}"]
+    return [
+        f"{len(failed)} of {len(traces)} answers failed; the first: {first.pipeline}, {first.question}: {first.error}"
+    ]
 
 
 def describe_environment() -> dict[str, Any]:
@@ -260,7 +291,9 @@ def _version(package: str) -> str | None:
 def _git_revision() -> str | None:
     """The revision of the working directory, with ``+changes`` where files differ from it."""
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5
+        )
         status = subprocess.run(
             ["git", "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=5
         )

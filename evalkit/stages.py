@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from evalkit.assemble import Experiment, stage_inputs
+from evalkit.assemble import Experiment, make, stage_inputs
 from evalkit.generation.base import Completion, Generator, Request
 from evalkit.pipelines import Pipeline, gold_passages
 from evalkit.progress import Progress, Stage
@@ -18,7 +18,7 @@ from evalkit.records import Message, Passage, Question, Retrieved, Sample, Score
 from evalkit.retrieval import Query, Retriever
 from evalkit.retrieval.build import Materials
 from evalkit.scoring import Judge, parse, score
-from evalkit.store import Store
+from evalkit.store import Store, build_cost
 from evalkit.tuning.lora import TUNING_VERSION
 
 GENERATION_VERSION = "1"
@@ -42,6 +42,24 @@ class Fetched:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Indexed:
+    """A retriever ready to be asked, and what building all it needs took when it was built."""
+
+    retriever: Retriever
+    seconds: float
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Every pipeline's traces, and the artifacts that they were made with."""
+
+    traces: Sequence[Trace]
+    indexed: Indexed | None = None
+    adapter: Adapter | None = None
+
+
 def chunk(experiment: Experiment, progress: Progress) -> list[Passage]:
     """Every revision of the corpus as passages."""
     revisions = experiment.benchmark.revisions
@@ -51,33 +69,41 @@ def chunk(experiment: Experiment, progress: Progress) -> list[Passage]:
     return passages
 
 
-def index(experiment: Experiment, passages: Sequence[Passage], store: Store, progress: Progress) -> Retriever:
+def index(
+    experiment: Experiment, passages: Sequence[Passage], store: Store, progress: Progress
+) -> Indexed:
     """The configured retriever over ``passages``; a stored index is loaded."""
-    from hydra.utils import instantiate
+    used: list[Path] = []
 
+    def artifact(*wanted: Any) -> Path:
+        used.append(store.artifact(*wanted))
+        return used[-1]
+
+    started = time.perf_counter()
     with progress.stage("index", f"{len(passages)} passages", len(passages)) as stage:
-        build = instantiate(experiment.config["retriever"]["build"])
+        build = make(experiment.config["retriever"]["build"], "retriever.build")
         retriever: Retriever = build(
             Materials(
                 passages=passages,
                 embedder=lambda: experiment.embedder,
                 inputs=stage_inputs(experiment, passages),
-                artifact=store.artifact,
+                artifact=artifact,
                 visibility=experiment.visibility,
                 progress=stage.advance,
             )
         )
         stage.detail = retriever.name
-    return retriever
+    costs = [build_cost(folder) for folder in used]
+    if not costs:  # built in memory
+        return Indexed(retriever, time.perf_counter() - started, None)
+    return Indexed(retriever, sum(s for s, _ in costs), sum(b for _, b in costs))
 
 
 def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
     """The adapter that the configuration describes, trained unless the store has it."""
-    from hydra.utils import instantiate
-
     part = experiment.config["tuning"]
     examples = experiment.examples
-    settings = instantiate(part["settings"], _convert_="all")
+    settings = make(part["settings"], "tuning.settings")
     obtained = experiment.model_weights
     inputs = {
         "tuning": part["name"],
@@ -90,7 +116,7 @@ def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
     with progress.stage("train", f"{part['name']} on {len(examples)} examples") as stage:
 
         def build(folder: Path) -> None:
-            trainer = instantiate(part["train"])
+            trainer = make(part["train"], "tuning.train")
             report = trainer(obtained.folder, examples, settings, folder, _step_shower(stage))
             (folder / "training.json").write_text(json.dumps(asdict(report), indent=2) + "\n")
 
@@ -117,7 +143,9 @@ def retrieve(
     experiment: Experiment, retriever: Retriever, questions: Sequence[Question], progress: Progress
 ) -> Fetched:
     """The passages of every question, best first."""
-    with progress.stage("retrieve", f"k={experiment.k}, {experiment.visibility.view}", len(questions)) as stage:
+    with progress.stage(
+        "retrieve", f"k={experiment.k}, {experiment.visibility.view}", len(questions)
+    ) as stage:
         started = time.perf_counter()
         queries = [Query(q.text, q.as_of) for q in questions]
         results = retriever.retrieve(queries, experiment.k)
@@ -126,7 +154,9 @@ def retrieve(
     return Fetched({q.id: r for q, r in zip(questions, results, strict=True)}, seconds)
 
 
-def gold(experiment: Experiment, passages: Iterable[Passage], questions: Sequence[Question]) -> Fetched:
+def gold(
+    experiment: Experiment, passages: Iterable[Passage], questions: Sequence[Question]
+) -> Fetched:
     """The gold evidence of every question in place of what a retriever found."""
     by_revision: dict[str, list[Passage]] = {}
     for passage in passages:
@@ -172,13 +202,19 @@ def generate(
 
 
 def _prepare(
-    question: Question, pipeline: Pipeline, fetched: Mapping[str, Fetched], spec: Any, generator: Generator
+    question: Question,
+    pipeline: Pipeline,
+    fetched: Mapping[str, Fetched],
+    spec: Any,
+    generator: Generator,
 ) -> tuple[list[Message], tuple[Retrieved, ...] | None]:
     found = fetched[pipeline.context].passages[question.id] if pipeline.retrieval else ()
     return pipeline.prepare(question, spec, found, generator.count_tokens)
 
 
-def _complete(generator: Generator, requests: list[Request], rows: Any, stage: Stage) -> dict[str, Any]:
+def _complete(
+    generator: Generator, requests: list[Request], rows: Any, stage: Stage
+) -> dict[str, Any]:
     """Complete ``requests``, committing finished ones about once a second and at the end."""
     done: dict[str, Any] = {}
     pending: dict[str, Any] = {}

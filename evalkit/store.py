@@ -15,6 +15,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,9 @@ log = logging.getLogger(__name__)
 
 def key_of(inputs: Mapping[str, Any]) -> str:
     """A 24-digit hash of ``inputs`` (JSON values), independent of the order of keys."""
-    canonical = json.dumps(inputs, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    canonical = json.dumps(
+        inputs, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str
+    )
     return hashlib.sha256(canonical.encode()).hexdigest()[:24]
 
 
@@ -72,12 +75,15 @@ class Store:
             _write_manifest(folder, kind, inputs)
         return Rows(folder / "rows.sqlite")
 
-    def _build(self, target: Path, kind: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> None:
+    def _build(
+        self, target: Path, kind: str, inputs: Mapping[str, Any], build: Callable[[Path], None]
+    ) -> None:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".building-") as scratch:
             folder = Path(scratch) / "artifact"
             folder.mkdir()
+            started = time.perf_counter()
             build(folder)
-            _write_manifest(folder, kind, inputs)
+            _write_manifest(folder, kind, inputs, seconds=round(time.perf_counter() - started, 3))
             shutil.rmtree(target, ignore_errors=True)
             os.replace(folder, target)
 
@@ -101,16 +107,25 @@ class Rows:
             self._connection = self._open()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise StoreError(f"could not open {path}: {error}", todo="check the folder's permissions") from error
+                raise StoreError(
+                    f"could not open {path}: {error}", todo="check the folder's permissions"
+                ) from error
             aside = path.with_suffix(".damaged")
             os.replace(path, aside)
-            log.warning("%s is damaged (%s); moved to %s, its rows are computed again", path, error, aside.name)
+            log.warning(
+                "%s is damaged (%s); moved to %s, its rows are computed again",
+                path,
+                error,
+                aside.name,
+            )
             self._connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+        )
         return connection
 
     def get(self, keys: Iterable[str]) -> dict[str, Any]:
@@ -147,10 +162,20 @@ def _complete(folder: Path) -> bool:
     return (folder / "manifest.json").is_file()
 
 
-def _write_manifest(folder: Path, kind: str, inputs: Mapping[str, Any]) -> None:
+def build_cost(folder: Path) -> tuple[float, int]:
+    """Wall seconds that building an artifact took when it was built, and its size in bytes."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    size = sum(
+        f.stat().st_size for f in folder.rglob("*") if f.is_file() and f.name != "manifest.json"
+    )
+    return float(manifest["seconds"]), size
+
+
+def _write_manifest(folder: Path, kind: str, inputs: Mapping[str, Any], **facts: Any) -> None:
     path = folder / "manifest.json"
     if not path.exists():
-        text = json.dumps({"kind": kind, "inputs": inputs}, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+        content = {"kind": kind, "inputs": inputs, **facts}
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, default=str)
         beside = folder / f".manifest-{os.getpid()}"
         beside.write_text(text + "\n", encoding="utf-8")
         os.replace(beside, path)

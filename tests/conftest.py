@@ -32,10 +32,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-llama")
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=264, hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=4096, pad_token_id=256, eos_token_id=257,
-        bos_token_id=258, tie_word_embeddings=True,
-    )  # fmt: skip
+        vocab_size=264,
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        pad_token_id=256,
+        eos_token_id=257,
+        bos_token_id=258,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     byte_tokenizer().save_pretrained(folder)
     return folder
@@ -51,9 +60,12 @@ def byte_tokenizer() -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>", bos_token="<start>",
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<end>",
+        bos_token="<start>",
         additional_special_tokens=["<system>", "<user>", "<assistant>"],
-    )  # fmt: skip
+    )
     fast.chat_template = CHAT_TEMPLATE
     return fast
 
@@ -78,7 +90,10 @@ TINY_OPTIONS = {
         "instruction": 'Reply with JSON {"answer": ..., "source": ..., "effective": ...}.',
         "fields": {"answer": "answer", "source": "source", "effective": "effective"},
         "abstention": "not stated",
-        "instructions": [{"kind": "one_line"}, {"kind": "json_schema", "schema": {"type": "object"}}],
+        "instructions": [
+            {"kind": "one_line"},
+            {"kind": "json_schema", "schema": {"type": "object"}},
+        ],
     },
 }
 
@@ -87,24 +102,69 @@ def tiny_rows() -> dict[str, list[dict[str, Any]]]:
     """The three files as rows; every call gives fresh ones."""
     old, new = "A@2025-01-01", "A@2025-06-01"
     corpus = [
-        {"document": "A", "revision": old, "title": "Travel", "text": "The allowance is EUR 38 a day. Trains first.",
-         "valid_from": "2025-01-01", "valid_to": "2025-06-01"},
-        {"document": "A", "revision": new, "title": "Travel", "text": "The allowance is EUR 42 a day. Trains first.",
-         "valid_from": "2025-06-01", "valid_to": None},
-        {"document": "B", "revision": "B@2025-01-01", "title": "Keys", "text": "Mira Okonkwo holds the depot keys.",
-         "valid_from": "2025-01-01", "valid_to": None},
-    ]  # fmt: skip
+        {
+            "document": "A",
+            "revision": old,
+            "title": "Travel",
+            "text": "The allowance is EUR 38 a day. Trains first.",
+            "valid_from": "2025-01-01",
+            "valid_to": "2025-06-01",
+        },
+        {
+            "document": "A",
+            "revision": new,
+            "title": "Travel",
+            "text": "The allowance is EUR 42 a day. Trains first.",
+            "valid_from": "2025-06-01",
+            "valid_to": None,
+        },
+        {
+            "document": "B",
+            "revision": "B@2025-01-01",
+            "title": "Keys",
+            "text": "Mira Okonkwo holds the depot keys.",
+            "valid_from": "2025-01-01",
+            "valid_to": None,
+        },
+    ]
     allowance = [
-        {"text": "EUR 38", "aliases": [], "valid_from": "2025-01-01", "valid_to": "2025-06-01",
-         "evidence": [{"revision": old, "quote": "EUR 38 a day"}]},
-        {"text": "EUR 42", "aliases": ["42 euros"], "valid_from": "2025-06-01", "valid_to": None,
-         "evidence": [{"revision": new, "quote": "EUR 42 a day"}]},
-    ]  # fmt: skip
-    keys = [{"text": "Mira Okonkwo", "aliases": [], "valid_from": "2025-01-01", "valid_to": None,
-             "evidence": [{"revision": "B@2025-01-01", "quote": "Mira Okonkwo"}]}]  # fmt: skip
-    def question(name: str, text: str, category: str, answers: list[Any], **more: Any) -> dict[str, Any]:
-        return {"id": name, "question": text, "as_of": "2025-10-01", "category": category,
-                "cluster": more.pop("cluster", name), "answers": answers, **more}  # fmt: skip
+        {
+            "text": "EUR 38",
+            "aliases": [],
+            "valid_from": "2025-01-01",
+            "valid_to": "2025-06-01",
+            "evidence": [{"revision": old, "quote": "EUR 38 a day"}],
+        },
+        {
+            "text": "EUR 42",
+            "aliases": ["42 euros"],
+            "valid_from": "2025-06-01",
+            "valid_to": None,
+            "evidence": [{"revision": new, "quote": "EUR 42 a day"}],
+        },
+    ]
+    keys = [
+        {
+            "text": "Mira Okonkwo",
+            "aliases": [],
+            "valid_from": "2025-01-01",
+            "valid_to": None,
+            "evidence": [{"revision": "B@2025-01-01", "quote": "Mira Okonkwo"}],
+        }
+    ]
+
+    def question(
+        name: str, text: str, category: str, answers: list[Any], **more: Any
+    ) -> dict[str, Any]:
+        return {
+            "id": name,
+            "question": text,
+            "as_of": "2025-10-01",
+            "category": category,
+            "cluster": more.pop("cluster", name),
+            "answers": answers,
+            **more,
+        }
 
     free = {"text": "Paris", "aliases": [], "valid_from": None, "valid_to": None, "evidence": []}
     questions = [
@@ -116,16 +176,44 @@ def tiny_rows() -> dict[str, list[dict[str, Any]]]:
         question("c1", "What is the capital of France?", "control", [free], format="free"),
     ]
     training = [
-        {"id": f"b{i}", "kind": "behaviour", "question": f"When does gallery {i} open?", "as_of": "2025-03-01",
-         "answer": f"{i + 8}:00", "source": f"MUS-0{i}", "effective": "2025-01-01",
-         "passages": [{"document": f"MUS-0{i}", "title": "Hours", "valid_from": "2025-01-01", "valid_to": None,
-                       "text": f"Gallery {i} opens at {i + 8}:00 every day."}]}
+        {
+            "id": f"b{i}",
+            "kind": "behaviour",
+            "question": f"When does gallery {i} open?",
+            "as_of": "2025-03-01",
+            "answer": f"{i + 8}:00",
+            "source": f"MUS-0{i}",
+            "effective": "2025-01-01",
+            "passages": [
+                {
+                    "document": f"MUS-0{i}",
+                    "title": "Hours",
+                    "valid_from": "2025-01-01",
+                    "valid_to": None,
+                    "text": f"Gallery {i} opens at {i + 8}:00 every day.",
+                }
+            ],
+        }
         for i in range(6)
-    ]  # fmt: skip
+    ]
     training += [
-        {"id": "k1", "kind": "knowledge", "question": "State the per diem for trips.", "as_of": "2025-03-31",
-         "answer": "EUR 38", "source": "A", "effective": "2025-01-01"},
-        {"id": "k2", "kind": "knowledge", "question": "Name the key holder.", "as_of": "2025-03-31",
-         "answer": "Mira Okonkwo", "source": "B", "effective": "2025-01-01"},
-    ]  # fmt: skip
+        {
+            "id": "k1",
+            "kind": "knowledge",
+            "question": "State the per diem for trips.",
+            "as_of": "2025-03-31",
+            "answer": "EUR 38",
+            "source": "A",
+            "effective": "2025-01-01",
+        },
+        {
+            "id": "k2",
+            "kind": "knowledge",
+            "question": "Name the key holder.",
+            "as_of": "2025-03-31",
+            "answer": "Mira Okonkwo",
+            "source": "B",
+            "effective": "2025-01-01",
+        },
+    ]
     return {"corpus": corpus, "questions": questions, "training": training}

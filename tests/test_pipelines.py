@@ -19,7 +19,9 @@ from evalkit.records import (
     TrainingExample,
 )
 
-SPEC = FormatSpecification(name="house", instruction="Reply with JSON.", fields={"answer": "answer"})
+SPEC = FormatSpecification(
+    name="house", instruction="Reply with JSON.", fields={"answer": "answer"}
+)
 NEW, OLD = date(2025, 6, 1), date(2025, 1, 1)
 
 
@@ -66,7 +68,9 @@ def test_a_pipeline_without_retrieval_has_no_retrieved_passages() -> None:
     plain, marked = Pipeline("p", PromptTemplate()).prepare(question(), SPEC, fetched, lambda _: 1)
     assert marked is None
     assert "EUR 42" not in plain[1]["content"]
-    _, nothing = Pipeline("p", PromptTemplate(), "retrieved").prepare(question(), SPEC, [], lambda _: 1)
+    _, nothing = Pipeline("p", PromptTemplate(), "retrieved").prepare(
+        question(), SPEC, [], lambda _: 1
+    )
     assert nothing == ()
 
 
@@ -82,7 +86,9 @@ def test_passages_that_did_not_fit_are_marked_as_not_shown() -> None:
 
 
 def test_free_questions_are_asked_without_the_format_instruction() -> None:
-    messages, _ = Pipeline("p", PromptTemplate()).prepare(question(format="free"), SPEC, (), lambda _: 1)
+    messages, _ = Pipeline("p", PromptTemplate()).prepare(
+        question(format="free"), SPEC, (), lambda _: 1
+    )
     assert "JSON" not in messages[0]["content"]
 
 
@@ -92,7 +98,14 @@ def test_gold_passages_are_those_that_hold_the_quote_of_current_evidence() -> No
 
 
 def test_gold_without_a_quote_takes_the_revision_and_unanswerable_takes_nothing() -> None:
-    bare = Question("q", "?", date(2025, 10, 1), "x", "A", (Answer("EUR 42", (), NEW, None, (Evidence("A@new"),)),))
+    bare = Question(
+        "q",
+        "?",
+        date(2025, 10, 1),
+        "x",
+        "A",
+        (Answer("EUR 42", (), NEW, None, (Evidence("A@new"),)),),
+    )
     assert [r.passage.id for r in gold_passages(bare, passages(), 3)] == ["A@new#0", "A@new#1"]
     assert [r.passage.id for r in gold_passages(bare, passages(), 1)] == ["A@new#0"]
     assert gold_passages(Question("q", "?", NEW, "unanswerable", "A"), passages(), 3) == ()

@@ -44,7 +44,9 @@ def test_a_passage_carries_its_id_title_and_dates() -> None:
         (None, "2025-02-01", "undated to 2025-02-01"),
     ],
 )
-def test_an_end_is_told_only_once_it_has_come(valid_from: str | None, valid_to: str | None, dates: str) -> None:
+def test_an_end_is_told_only_once_it_has_come(
+    valid_from: str | None, valid_to: str | None, dates: str
+) -> None:
     """An end after the question's date would tell the future."""
     assert f"| {dates}]" in PromptTemplate().render_passage(passage(valid_from, valid_to), ASKED)
 
@@ -81,6 +83,9 @@ def test_shots_stand_between_system_and_question() -> None:
 def test_every_text_of_a_template_is_in_its_identity() -> None:
     """Two templates that differ anywhere are told apart."""
     base = PromptTemplate()
-    others = [PromptTemplate(**{name: "other {passages}"}) for name in ("system", "system_free", "context", "passage")]
+    others = [
+        PromptTemplate(**{name: "other {passages}"})
+        for name in ("system", "system_free", "context", "passage")
+    ]
     assert len({t.identity for t in [base, *others]}) == 5
     assert PromptTemplate().identity == base.identity

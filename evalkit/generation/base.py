@@ -8,6 +8,7 @@ from typing import Protocol
 
 from evalkit.records import Message
 
+
 @dataclass(frozen=True)
 class Decoding:
     """Decoding settings, the same in every pipeline that is compared.
@@ -47,7 +48,8 @@ class Completion:
 
 class Generator(Protocol):
     """An engine. ``identity`` names everything that can change its output: contents of the weights
-    and the adapter, dtype, decoding settings and the engine's own version."""
+    and the adapter, dtype, decoding settings and the engine's own version.
+    """
 
     @property
     def identity(self) -> dict[str, object]: ...

@@ -18,7 +18,8 @@ SHORTEST_PREFIX = 16
 @dataclass(frozen=True)
 class Prefix:
     """Token ids that all prompts begin with, and their keys and values by layer, shape (1, heads,
-    length, head size)."""
+    length, head size).
+    """
 
     ids: tuple[int, ...] = ()
     layers: tuple[tuple[Any, Any], ...] = ()
@@ -26,14 +27,14 @@ class Prefix:
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """The longest beginning that all prompts share and none consists of; empty if not worth it."""
-    shortest, longest = min(prompts), max(prompts)
+    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
     shared = 0
-    for a, b in zip(shortest, longest, strict=False):
+    for a, b in zip(first, last, strict=False):
         if a != b:
             break
         shared += 1
     shared = min(shared, min(len(p) for p in prompts) - 1)
-    return tuple(shortest[:shared]) if shared >= SHORTEST_PREFIX else ()
+    return first[:shared] if shared >= SHORTEST_PREFIX else ()
 
 
 def compute_prefix(model: Any, ids: tuple[int, ...]) -> Prefix:
@@ -43,9 +44,14 @@ def compute_prefix(model: Any, ids: tuple[int, ...]) -> Prefix:
 
     if not ids:
         return Prefix()
-    cache = DynamicCache(config=model.config)
+    cache: Any = DynamicCache(config=model.config)
     with torch.no_grad():
-        model(torch.tensor([ids], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        model(
+            torch.tensor([ids], device=model.device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
     return Prefix(ids, tuple((layer.keys, layer.values) for layer in cache.layers))
 
 
@@ -108,7 +114,7 @@ def _cache(model: Any, prefix: Prefix, rows: int, length: int) -> Any:
     """An empty cache for ``length`` tokens whose every row begins with the prefix."""
     from transformers import StaticCache
 
-    cache = StaticCache(config=model.config, max_cache_len=length)
+    cache: Any = StaticCache(config=model.config, max_cache_len=length)
     for layer, (keys, values) in zip(cache.layers, prefix.layers, strict=False):
         layer.lazy_initialization(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
         layer.keys[:, :, : len(prefix.ids)] = keys

@@ -171,16 +171,22 @@ class TransformersGenerator:
 
     def _picker(self, batch: list[Row]) -> Any:
         """Greedy, or sampling with a generator per row, so that a row's draws do not depend on
-        which rows share its batch."""
+        which rows share its batch.
+        """
         import torch
 
         if self.decoding.temperature == 0:
             return lambda logits, _: logits.argmax(-1)
-        generators = [torch.Generator().manual_seed(_seed(self.decoding.seed, row.id)) for row in batch]
+        generators = [
+            torch.Generator().manual_seed(_seed(self.decoding.seed, row.id)) for row in batch
+        ]
 
         def sample(logits: Any, rows: list[int]) -> Any:
             shares = torch.softmax(logits.float().cpu() / self.decoding.temperature, dim=-1)
-            drawn = [torch.multinomial(p, 1, generator=generators[r]) for p, r in zip(shares, rows, strict=True)]
+            drawn = [
+                torch.multinomial(p, 1, generator=generators[r])
+                for p, r in zip(shares, rows, strict=True)
+            ]
             return torch.cat(drawn).to(logits.device)
 
         return sample
@@ -220,4 +226,6 @@ def pack(lengths: Sequence[int], budget: int, max_rows: int) -> Iterator[list[in
 
 
 def _seed(seed: int, request: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{request}".encode(), digest_size=7).digest(), "big")
+    return int.from_bytes(
+        hashlib.blake2b(f"{seed}:{request}".encode(), digest_size=7).digest(), "big"
+    )

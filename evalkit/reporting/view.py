@@ -145,19 +145,24 @@ def cell_of(estimate: Mapping[str, Any] | None, metric: str, retrieval: bool) ->
     abstained = int(estimate.get("n_abstained") or 0)
     counts = (int(estimate.get("n_scored") or 0), failed, abstained)
     if value is None:
-        text, absent = _absent(metric, retrieval, failed, abstained)
+        reason = str(estimate.get("reason") or "")
+        text, absent = _absent(metric, retrieval, failed, abstained, reason)
         return Cell(text, "", None, None, None, unit, *counts, absent)
     method = str(estimate.get("method") or "")
     shown = number(value, unit), interval(low, high, unit)
     return Cell(*shown, value, low, high, unit, *counts, "", method)
 
 
-def _absent(metric: str, retrieval: bool, failed: int, abstained: int) -> tuple[str, str]:
+def _absent(
+    metric: str, retrieval: bool, failed: int, abstained: int, reason: str
+) -> tuple[str, str]:
     label = label_of(metric)
     if failed:
         return "failed", "every question that could be scored failed"
     if label.needs_retrieval and not retrieval:
         return NOT_APPLICABLE, _NO_RETRIEVAL
+    if reason:
+        return NOT_APPLICABLE, reason
     if abstained:
         return NOT_APPLICABLE, "every question that could be scored was abstained on"
     return NOT_APPLICABLE, label.absent

@@ -23,7 +23,8 @@ INDEX_VERSION = "1"
 @dataclass(frozen=True)
 class Materials:
     """What a retriever is built from. ``embedder()`` is called only where vectors are needed;
-    ``inputs`` identify the passages and the embedder in the key of an index."""
+    ``inputs`` identify the passages and the embedder in the key of an index.
+    """
 
     passages: Sequence[Passage]
     embedder: Callable[[], Embedder]

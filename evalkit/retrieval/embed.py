@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import ConfigError
+from evalkit.models import quiet_transformers
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int], None]
@@ -199,6 +200,7 @@ class TransformerEmbedder:
             device = self.device
             if device == "auto":
                 device = "cuda" if torch.cuda.is_available() else "cpu"
+            quiet_transformers()
             tokenizer = AutoTokenizer.from_pretrained(self.path, local_files_only=True)
             model = AutoModel.from_pretrained(
                 self.path,

@@ -44,14 +44,21 @@ def choose(
                 todo="choose kinds that the benchmark has, or run pipelines without tuning",
             )
     if not 0 <= without_context <= 1:
-        raise ConfigError(f"tuning.examples.without_context is {without_context}, expected a share between 0 and 1")
+        raise ConfigError(
+            f"tuning.examples.without_context is {without_context}, expected a share between 0 and 1"
+        )
     chosen = sorted((e for e in training if e.kind in kinds), key=lambda e: e.id)
     generator = random.Random(seed)
     generator.shuffle(chosen)
     chosen = chosen[:limit]
     if not chosen:
-        raise ConfigError("tuning.examples leaves nothing to train on", todo="raise tuning.examples.limit")
-    return [_strip(e) if _loses_context(i, without_context) and e.passages else e for i, e in enumerate(chosen)]
+        raise ConfigError(
+            "tuning.examples leaves nothing to train on", todo="raise tuning.examples.limit"
+        )
+    return [
+        _strip(e) if _loses_context(i, without_context) and e.passages else e
+        for i, e in enumerate(chosen)
+    ]
 
 
 def _loses_context(position: int, share: float) -> bool:

@@ -66,7 +66,9 @@ class Encoded:
 
 def encode(tokenizer: Any, example: Example) -> Encoded:
     """Prompt by the chat template, completion and end token after it; labels on the latter only."""
-    prompt = tokenizer(render_chat(tokenizer, example.messages), add_special_tokens=False)["input_ids"]
+    prompt = tokenizer(render_chat(tokenizer, example.messages), add_special_tokens=False)[
+        "input_ids"
+    ]
     answer = tokenizer(example.completion, add_special_tokens=False)["input_ids"]
     answer = [*answer, tokenizer.eos_token_id]
     return Encoded(example.id, (*prompt, *answer), (*([-100] * len(prompt)), *answer))
@@ -101,19 +103,30 @@ def train(
             todo="raise tuning.max_length or shorten the passages",
         )
     if skipped:
-        log.warning("%d training examples over tuning.max_length were left out: %s", len(skipped), skipped[:5])
+        log.warning(
+            "%d training examples over tuning.max_length were left out: %s",
+            len(skipped),
+            skipped[:5],
+        )
     set_seed(settings.seed)
-    model = load_model(folder, resolve_dtype(settings.dtype, device), device, trust_remote_code=trust_remote_code)
+    model = load_model(
+        folder, resolve_dtype(settings.dtype, device), device, trust_remote_code=trust_remote_code
+    )
     lora = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
         target_modules=settings.targets, task_type="CAUSAL_LM",
     )  # fmt: skip
     peft_model = get_peft_model(model, lora, autocast_adapter_dtype=device != "cpu")
+    trainable = sum(p.numel() for p in peft_model.parameters() if p.requires_grad)
     losses: list[float] = []
 
     class AnswerLossTrainer(Trainer):
-        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
-            loss = answer_loss(model, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
+        ) -> Any:
+            loss = answer_loss(
+                model, inputs["input_ids"], inputs["attention_mask"], inputs["labels"]
+            )
             return (loss, {"loss": loss}) if return_outputs else loss
 
     class Report(TrainerCallback):  # type: ignore[misc]
@@ -149,6 +162,7 @@ def train(
     return TrainingReport(
         seconds=time.perf_counter() - started, steps=int(outcome.global_step), examples=len(fitting),
         tokens=int(tokens * settings.epochs), losses=tuple(losses), skipped=skipped,
+        trainable_parameters=trainable,
     )  # fmt: skip
 
 
@@ -165,9 +179,13 @@ def collate(rows: Sequence[dict[str, Sequence[int]]], pad: int) -> dict[str, Any
     width = max(len(r["input_ids"]) for r in rows)
     filled = [width - len(r["input_ids"]) for r in rows]
     return {
-        "input_ids": torch.tensor([[*r["input_ids"], *[pad] * n] for r, n in zip(rows, filled, strict=True)]),
+        "input_ids": torch.tensor(
+            [[*r["input_ids"], *[pad] * n] for r, n in zip(rows, filled, strict=True)]
+        ),
         "attention_mask": torch.tensor([[1] * (width - n) + [0] * n for n in filled]),
-        "labels": torch.tensor([[*r["labels"], *[-100] * n] for r, n in zip(rows, filled, strict=True)]),
+        "labels": torch.tensor(
+            [[*r["labels"], *[-100] * n] for r, n in zip(rows, filled, strict=True)]
+        ),
     }
 
 
@@ -179,7 +197,9 @@ def answer_loss(model: Any, input_ids: Any, attention_mask: Any, labels: Any) ->
     import torch
 
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = causal.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+    hidden = causal.base_model(
+        input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+    ).last_hidden_state
     targets = labels[:, 1:]
     wanted = targets != -100
     logits = causal.get_output_embeddings()(hidden[:, :-1][wanted])

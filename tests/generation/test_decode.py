@@ -12,7 +12,9 @@ from evalkit.generation.decode import SHORTEST_PREFIX, common_prefix, compute_pr
 from evalkit.models import load_model
 
 NEW = 12
-ENDS = frozenset({257, *range(0, 256, 5)})  # many tokens end a row, so that rows end at many lengths
+ENDS = frozenset(
+    {257, *range(0, 256, 5)}
+)  # many tokens end a row, so that rows end at many lengths
 
 
 def greedy(logits, _rows):  # type: ignore[no-untyped-def]
@@ -60,7 +62,9 @@ def test_an_ended_row_says_nothing_more(model) -> None:  # type: ignore[no-untyp
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=40), min_size=1, max_size=5))
-def test_the_common_prefix_is_shared_by_all_and_leaves_every_prompt_a_token(prompts: list[list[int]]) -> None:
+def test_the_common_prefix_is_shared_by_all_and_leaves_every_prompt_a_token(
+    prompts: list[list[int]],
+) -> None:
     """It is as long as can be, or empty where that is short."""
     prefix = common_prefix(prompts)
     assert all(tuple(p[: len(prefix)]) == prefix and len(p) > len(prefix) for p in prompts)

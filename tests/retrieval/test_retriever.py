@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from evalkit.errors import ConfigError
 from evalkit.records import Passage, Retrieved
-from evalkit.retrieval.ranking import lot
 from evalkit.retrieval import (
     DenseIndex,
     DenseRetriever,
@@ -23,6 +22,7 @@ from evalkit.retrieval import (
     Visibility,
     reciprocal_rank_fusion,
 )
+from evalkit.retrieval.ranking import lot
 
 APRIL, AUGUST = date(2025, 4, 1), date(2025, 8, 1)
 KINDS = ["dense", "lexical", "hybrid"]

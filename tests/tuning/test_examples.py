@@ -21,9 +21,12 @@ SPEC = FormatSpecification(
 def examples(count: int = 40) -> list[TrainingExample]:
     passage = Passage("M#0", "M", "M@1", "Hours", "It opens at 9:00.", DAY)
     behaviour = [
-        TrainingExample(f"b{i:02}", "behaviour", f"When {i}?", DAY, "9:00", "M", DAY, (passage,)) for i in range(count)
+        TrainingExample(f"b{i:02}", "behaviour", f"When {i}?", DAY, "9:00", "M", DAY, (passage,))
+        for i in range(count)
     ]
-    knowledge = [TrainingExample(f"k{i}", "knowledge", f"Who {i}?", DAY, "Mira", "B", DAY) for i in range(5)]
+    knowledge = [
+        TrainingExample(f"k{i}", "knowledge", f"Who {i}?", DAY, "Mira", "B", DAY) for i in range(5)
+    ]
     return behaviour + knowledge
 
 
@@ -51,16 +54,18 @@ def test_choice_is_seeded_and_a_smaller_limit_is_a_prefix() -> None:
 
 
 def test_what_cannot_be_trained_on_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"names 'style', but training.jsonl has \['behaviour', 'knowledge'\]"):
+    with pytest.raises(
+        ConfigError, match=r"names 'style', but training.jsonl has \['behaviour', 'knowledge'\]"
+    ):
         choose(examples(), ["style"], None, 0.25, 0)
-    with pytest.raises(ConfigError, match="without_context is 1.5"):
+    with pytest.raises(ConfigError, match=r"without_context is 1\.5"):
         choose(examples(), ["behaviour"], None, 1.5, 0)
     with pytest.raises(ConfigError, match="leaves nothing to train on"):
         choose(examples(), ["behaviour"], 0, 0.25, 0)
 
 
 def test_examples_are_rendered_on_the_very_prompt_of_the_test_questions() -> None:
-    """Same messages as the pipeline's, format instruction included; completion in the house format."""
+    """Same messages as the pipeline's, format instruction included; a completion in the format."""
     template = PromptTemplate()
     (rendered,) = render(examples(1)[:1], template, SPEC)
     source = examples(1)[0]

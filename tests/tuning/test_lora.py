@@ -14,7 +14,9 @@ from evalkit.models import load_model, load_tokenizer, render_chat
 from evalkit.tuning.examples import Example
 from evalkit.tuning.lora import LoraSettings, answer_loss, collate, encode, train
 
-SETTINGS = LoraSettings(rank=4, alpha=8, learning_rate=2e-2, batch_size=4, dtype="float32", device="cpu", epochs=1)
+SETTINGS = LoraSettings(
+    rank=4, alpha=32, learning_rate=2e-2, batch_size=4, dtype="float32", device="cpu", epochs=1
+)
 
 
 def example(i: int, completion: str = "yes") -> Example:
@@ -35,28 +37,49 @@ def test_the_loss_equals_the_models_own(tiny_model: Path) -> None:
     """Cross-entropy over labelled tokens alone, computed without the other tokens' logits."""
     model, tokenizer = load_model(tiny_model, "float32", "cpu"), load_tokenizer(tiny_model)
     encoded = [encode(tokenizer, example(i, "x" * (i + 1))) for i in range(3)]
-    batch = collate([{"input_ids": e.ids, "labels": e.labels} for e in encoded], tokenizer.pad_token_id)
+    batch = collate(
+        [{"input_ids": e.ids, "labels": e.labels} for e in encoded], tokenizer.pad_token_id
+    )
     own = model(**batch).loss
-    assert float(answer_loss(model, **batch)) == pytest.approx(float(own), rel=1e-5)
+    found = answer_loss(model, **batch)
+    assert found.item() == pytest.approx(own.item(), rel=1e-5)
 
 
-def test_training_teaches_the_answer_and_writes_safetensors(tiny_model: Path, tmp_path: Path) -> None:
+def test_training_teaches_the_answer_and_writes_safetensors(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     """After training the merged adapter says what the examples say, and the base did not."""
     examples = [example(i) for i in range(32)]
     seen: list[tuple[int, int]] = []
-    settings = LoraSettings(**{**SETTINGS.__dict__, "epochs": 4})
-    report = train(tiny_model, examples, settings, tmp_path / "a", lambda s, n, _: seen.append((s, n)))
-    assert (report.steps, report.examples, seen[-1]) == (32, 32, (32, 32))
+    settings = LoraSettings(**{**SETTINGS.__dict__, "epochs": 10})
+    report = train(
+        tiny_model, examples, settings, tmp_path / "a", lambda s, n, _: seen.append((s, n))
+    )
+    assert (report.steps, report.examples, seen[-1]) == (80, 32, (80, 80))
     assert report.losses[-1] < report.losses[0] / 4
-    assert report.trainable_parameters == sum(
-        4 * (a + b) for a, b in [(48, 48), (48, 24), (48, 24), (48, 48), (48, 96), (48, 96), (96, 48)]
-    ) * 2  # fmt: skip
-    assert {p.name for p in (tmp_path / "a").iterdir()} >= {"adapter_model.safetensors", "adapter_config.json"}
+    assert (
+        report.trainable_parameters
+        == sum(
+            4 * (a + b)
+            for a, b in [(48, 48), (48, 24), (48, 24), (48, 48), (48, 96), (48, 96), (96, 48)]
+        )
+        * 2
+    )
+    assert {p.name for p in (tmp_path / "a").iterdir()} >= {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+    }
     assert not list((tmp_path / "a").glob("*.bin"))
     request = Request("r", example(99).messages)
     for adapter, says_yes in ((None, False), (tmp_path / "a", True)):
         generator = TransformersGenerator(
-            tiny_model, "tiny", Decoding(5), adapter=adapter, adapter_id=str(adapter), dtype="float32", device="cpu"
+            tiny_model,
+            "tiny",
+            Decoding(5),
+            adapter=adapter,
+            adapter_id=str(adapter),
+            dtype="float32",
+            device="cpu",
         )
         (completion,) = generator.generate([request])
         assert (completion.text == "yes") is says_yes
