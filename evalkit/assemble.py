@@ -53,7 +53,11 @@ class Experiment:
 
     @cached_property
     def template(self) -> PromptTemplate:
-        return _template(self.config["prompt"])
+        return self._template({})
+
+    def _template(self, overrides: Mapping[str, Any]) -> PromptTemplate:
+        template = _template({**self.config["prompt"], **overrides})
+        return template if self.whole_benchmark.dated else template.undated()
 
     @cached_property
     def pipelines(self) -> tuple[Pipeline, ...]:
@@ -71,14 +75,11 @@ class Experiment:
             raise ConfigError(
                 f"pipelines.{name} has the unknown keys {unknown}; expected {sorted(allowed)}"
             )
-        template = self.template
-        if part.get("prompt"):
-            template = _template({**self.config["prompt"], **part["prompt"]})
         shots = int(part.get("shots") or 0)
         benchmark = self.whole_benchmark
         return Pipeline(
             name=name,
-            template=template,
+            template=self._template(part.get("prompt") or {}),
             context=str(part.get("context", "none")),
             tuned=bool(part.get("tuned", False)),
             shots=choose_shots(benchmark.training, benchmark.format, shots, name) if shots else (),
@@ -186,6 +187,11 @@ class Experiment:
         return render(chosen, self.template, benchmark.format)
 
     @cached_property
+    def tuning_settings(self) -> Any:
+        """The hyperparameters, as the trainer's own record."""
+        return make(self.config["tuning"]["settings"], "tuning.settings")
+
+    @cached_property
     def judge(self) -> Judge:
         part = self.config["judge"]
         judge = make(part["judge"], "judge.judge")
@@ -211,7 +217,9 @@ def _template(part: Mapping[str, Any]) -> PromptTemplate:
         example = date(2025, 1, 1)
         template.question.format(as_of=example, question="")
         template.context.format(passages="")
-        template.passage.format(document="", title="", dates="", text="")
+        template.question_undated.format(as_of=example, question="")
+        for text in (template.passage, template.passage_undated):
+            text.format(document="", title="", dates="", text="")
     except (KeyError, IndexError, ValueError) as error:
         raise ConfigError(
             f"a text of prompt={template.name} has a placeholder that nothing fills: {error}",
@@ -249,7 +257,7 @@ def make(part: Any, key: str) -> Any:
         cause = error.__cause__
         if isinstance(cause, EvalkitError):
             raise cause from None
-        first = str(cause or error).splitlines()[0]
+        first = " ".join(str(cause or error).split())[:300]
         target = part.get("_target_") if isinstance(part, Mapping) else None
         raise ConfigError(
             f"{key}: could not make {target or part!r}: {first}",

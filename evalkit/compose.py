@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -114,12 +115,13 @@ def _carried(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
 def _plain_errors(overrides: Sequence[str]) -> Iterator[None]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     try:
         yield
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise ConfigError(
-            _first_lines(error, overrides),
+            _on_one_line(error, overrides),
             todo="`evalkit run --cfg job` prints the keys; conf/ and experiments/ hold the options",
         ) from error
 
@@ -150,11 +152,17 @@ def _register_plugins() -> None:
 _search_path = search_path
 
 
-def _first_lines(error: Exception, overrides: Sequence[str]) -> str:
-    """Hydra's message on one line: without its search path, and without secrets given as overrides."""
+def _on_one_line(error: Exception, overrides: Sequence[str]) -> str:
+    """Hydra's message: without its search path, and without secrets given as overrides."""
     text = str(error).partition("Config search path:")[0]
     for override in overrides:
         if without_secret_value(override) != override:
             text = text.replace(override.partition("=")[2], REDACTED)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[:20])
+    if found := re.search(r"Could not (?:load|find) '(\w+)/", text):  # Hydra lists options at times
+        text = text.partition("Available options")[0] + f" Options of {found[1]}: {_options(found[1])}."
+    return " ".join(text.split())
+
+
+def _options(group: str) -> str:
+    names = {file.stem for folder in _search_path() for file in (folder / group).glob("*.yaml")}
+    return ", ".join(sorted(names))

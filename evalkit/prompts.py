@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 from evalkit.records import FormatSpecification, Message, Passage
@@ -31,7 +31,8 @@ class PromptTemplate:
     """The texts of the contract; ``str.format`` fields are named in each default.
 
     ``max_prompt_tokens`` bounds the rendered prompt: passages that do not fit whole are left out
-    from the lowest rank up, and the trace says so.
+    from the lowest rank up, and the trace says so. The undated texts serve a benchmark in which
+    nothing has a date.
     """
 
     name: str = "contract"
@@ -41,12 +42,18 @@ class PromptTemplate:
     passage: str = "[{document} | {title} | {dates}]\n{text}"
     separator: str = "\n\n"
     question: str = "Date: {as_of}\nQuestion: {question}"
+    passage_undated: str = "[{document} | {title}]\n{text}"
+    question_undated: str = "Question: {question}"
     max_prompt_tokens: int = 1600
 
     @property
     def identity(self) -> str:
         """A short hash of every text of the template."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def undated(self) -> PromptTemplate:
+        """The same contract without dates, which would mean nothing and might mislead."""
+        return replace(self, passage=self.passage_undated, question=self.question_undated)
 
     def messages(
         self,

@@ -9,13 +9,14 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from evalkit import __version__, hardware, results, stages, tables
 from evalkit.assemble import Experiment
@@ -135,15 +136,31 @@ def _generate(
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:
-    missing = sorted(OmegaConf.missing_keys(config))
-    if missing:
+    kept = [k for k in config if k != "hydra"]
+    unresolved = {k: OmegaConf.to_container(config)[k] for k in kept}  # type: ignore[index, call-overload]
+    if missing := sorted(_missing(unresolved)):
         raise ConfigError(
             f"the configuration needs a value for {', '.join(missing)}",
             todo=f"give it on the command line, for example {missing[0]}=VALUE",
         )
-    plain = OmegaConf.to_container(config, resolve=True)
+    try:
+        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, kept), resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(
+            f"the configuration cannot be resolved: {' '.join(str(error).split())}",
+            todo="set the environment variable, or correct the ${...} that is named",
+        ) from error
     assert isinstance(plain, dict)
-    return {str(k): v for k, v in plain.items() if k != "hydra"}
+    return {str(k): v for k, v in plain.items()}
+
+
+def _missing(node: Any, key: str = "") -> Iterator[str]:
+    """The keys whose value is still to be given, whatever refers to them."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from _missing(value, f"{key}.{name}".lstrip("."))
+    elif node == "???":
+        yield key
 
 
 def _refuse_early(experiment: Experiment) -> None:
@@ -155,10 +172,11 @@ def _refuse_early(experiment: Experiment) -> None:
             todo="check limit, control_limit and questions.jsonl",
         )
     if any(p.tuned for p in pipelines):
-        _ = experiment.examples
+        _ = experiment.examples, experiment.tuning_settings
     if any(p.context == "retrieved" for p in pipelines):
         _ = experiment.visibility, experiment.k, experiment.chunker
     experiment.generator().close()
+    _ = experiment.judge
 
 
 def new_folder(config: Mapping[str, Any]) -> Path:

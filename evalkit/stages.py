@@ -103,7 +103,7 @@ def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
     """The adapter that the configuration describes, trained unless the store has it."""
     part = experiment.config["tuning"]
     examples = experiment.examples
-    settings = make(part["settings"], "tuning.settings")
+    settings = experiment.tuning_settings
     obtained = experiment.model_weights
     inputs = {
         "tuning": part["name"],

@@ -73,7 +73,10 @@ def byte_tokenizer() -> Any:
 @pytest.fixture
 def tiny_benchmark(tmp_path: Path) -> Path:
     """A folder with two documents (one revised), six questions and eight training examples."""
-    folder = tmp_path / "benchmark"
+    return write_tiny(tmp_path / "benchmark")
+
+
+def write_tiny(folder: Path) -> Path:
     folder.mkdir()
     for name, rows in tiny_rows().items():
         lines = [json.dumps(row, ensure_ascii=False) for row in rows]
@@ -217,3 +220,44 @@ def tiny_rows() -> dict[str, list[dict[str, Any]]]:
         },
     ]
     return {"corpus": corpus, "questions": questions, "training": training}
+
+
+@pytest.fixture(scope="session")
+def shared_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny benchmark in a folder that all tests read and none changes."""
+    return write_tiny(tmp_path_factory.mktemp("shared") / "benchmark")
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides(tiny_model: Path, shared_benchmark: Path) -> list[str]:
+    """What makes any experiment tiny: a random model, no downloads, few tokens and resamples."""
+    return [
+        "model=path", f"model.weights.path={tiny_model}", "model.engine.dtype=float32",
+        "model.engine.device=cpu", "model.decoding.max_new_tokens=8", "embedder=hash", "judge=lexical",
+        "tracking=none", "statistics.resamples=200", "benchmark=jsonl",
+        f"benchmark.path={shared_benchmark}", "tuning.examples.limit=4",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def quartet(tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One finished run of the four pipelines: ``.result``, its ``.overrides`` and its ``.store``."""
+    from types import SimpleNamespace
+
+    import evalkit
+
+    folder = tmp_path_factory.mktemp("quartet")
+    overrides = ["experiment=quartet", *tiny_overrides, f"store={folder / 'store'}"]
+    result = evalkit.run(*overrides, f"run_dir={folder / 'run'}")
+    return SimpleNamespace(result=result, overrides=overrides, store=folder / "store")
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Makes ``faulty_engines`` importable here and in child processes; the file it logs to."""
+    home = str(Path(__file__).parent / "faulty")
+    monkeypatch.syspath_prepend(home)
+    root = str(Path(__file__).parent.parent)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([home, root]))
+    monkeypatch.setenv("EVALKIT_TEST_LOG", str(tmp_path / "noted.txt"))
+    return tmp_path / "noted.txt"

@@ -80,6 +80,14 @@ def test_shots_stand_between_system_and_question() -> None:
     assert "EUR 38 a day" in messages[1]["content"]
 
 
+def test_without_dates_the_contract_says_none() -> None:
+    """In a benchmark where nothing is dated, a date in the prompt would mean nothing."""
+    template = PromptTemplate().undated()
+    user = template.messages("How much?", ASKED, SPEC, [passage(None)])[1]["content"]
+    assert user == "Documents:\n[A | Travel]\nEUR 38 a day.\n\nQuestion: How much?"
+    assert template.identity != PromptTemplate().identity
+
+
 def test_every_text_of_a_template_is_in_its_identity() -> None:
     """Two templates that differ anywhere are told apart."""
     base = PromptTemplate()

