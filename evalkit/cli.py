@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 def _guarded(command: Callable[[], int]) -> int:
     """Run a command; errors to mend are printed without a traceback."""
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()  # a reader that has gone is noticed here, and not when Python ends
+        return code
     except EvalkitError as error:
         print(f"evalkit: {error}", file=sys.stderr)
         return EXIT_PROBLEM
@@ -153,7 +155,9 @@ def _report(options: argparse.Namespace) -> int:
     from evalkit.reporting import write_reports
 
     result = open_run(options.run_dir)
-    write_reports(result.results, result.questions, options.run_dir)
+    # A page cannot hold the time that writing it takes; without it the same page is written again.
+    timings = [t for t in result.results["timings"] if t["stage"] not in ("report", "log")]
+    write_reports({**result.results, "timings": timings}, result.questions, options.run_dir)
     _show(options.run_dir)
     return 0
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError
-from evalkit.secrets import REDACTED, without_secret_value
+from evalkit.secrets import REDACTED, looks_secret
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -68,6 +68,42 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         initialize_config_dir(str(shipped_root() / "conf"), version_base="1.3"),
     ):
         return hydra_compose(ROOT_CONFIG, overrides=hydra_arguments(overrides))
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain mappings and values, without Hydra's own part.
+
+    Raises:
+        ConfigError: a value that must be given is not, or a ``${...}`` cannot be resolved.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    kept = [str(key) for key in config if key != "hydra"]
+    ours = OmegaConf.masked_copy(config, kept)
+    if missing := sorted(_missing(OmegaConf.to_container(ours))):
+        raise ConfigError(
+            f"the configuration needs a value for {', '.join(missing)}",
+            todo=f"give it on the command line, for example {missing[0]}=VALUE",
+        )
+    try:
+        plain = OmegaConf.to_container(ours, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(
+            f"the configuration cannot be resolved: {' '.join(str(error).split())}",
+            todo="set the environment variable, or correct the ${...} that is named",
+        ) from error
+    assert isinstance(plain, dict)
+    return {str(k): v for k, v in plain.items()}
+
+
+def _missing(node: Any, key: str = "") -> Iterator[str]:
+    """The keys whose value is still to be given, whatever refers to them."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from _missing(value, f"{key}.{name}".lstrip("."))
+    elif node == "???":
+        yield key
 
 
 def main(arguments: Sequence[str], task: Callable[[DictConfig], Any]) -> None:
@@ -142,11 +178,10 @@ def _register_plugins() -> None:
     plugins = Plugins.instance()
     plugins.register(EvalkitSearchPath)
     # Imported only now: Hydra, on finding its plugins, makes their classes anew.
-    from evalkit.sweeper import DiscreetSweeper
+    from evalkit.sweeper import REPLACED, DiscreetSweeper
 
     # Hydra makes sweepers only by names inside its own packages.
-    replaced = DiscreetSweeper.__base__
-    plugins.class_name_to_class[f"{replaced.__module__}.{replaced.__name__}"] = DiscreetSweeper
+    plugins.class_name_to_class[REPLACED] = DiscreetSweeper
 
 
 _search_path = search_path
@@ -159,8 +194,16 @@ def _on_one_line(error: Exception, overrides: Sequence[str]) -> str:
         if without_secret_value(override) != override:
             text = text.replace(override.partition("=")[2], REDACTED)
     if found := re.search(r"Could not (?:load|find) '(\w+)/", text):  # Hydra lists options at times
-        text = text.partition("Available options")[0] + f" Options of {found[1]}: {_options(found[1])}."
+        text = text.partition("Available options")[0].strip().rstrip(".")
+        text += f". Options of {found[1]}: {_options(found[1])}."
     return " ".join(text.split())
+
+
+def without_secret_value(override: str) -> str:
+    """``+model.api_key=abc`` as ``+model.api_key=<redacted>``; other overrides unchanged."""
+    key, equals, _ = override.partition("=")
+    secret = equals and any(looks_secret(part) for part in key.lstrip("+~").split("."))
+    return f"{key}={REDACTED}" if secret else override
 
 
 def _options(group: str) -> str:

@@ -128,7 +128,8 @@ class Question:
     @property
     def time_sensitive(self) -> bool:
         """Whether the right reply changes with time: several answers, one that ends, or one that the
-        category says is ``new``."""
+        category says is ``new``.
+        """
         dated = len(self.answers) > 1 or any(a.valid_to is not None for a in self.answers)
         return dated or (self.category == "new" and bool(self.answers))
 

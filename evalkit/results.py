@@ -104,6 +104,15 @@ def _pipeline(pipeline: Pipeline, adapter: Adapter | None) -> dict[str, Any]:
     }
 
 
+def _context(pipeline: Pipeline, experiment: Experiment) -> str:
+    """Where the passages of a pipeline came from."""
+    if pipeline.context != "retrieved":
+        return pipeline.context
+    visible, part = experiment.visibility, experiment.config["retriever"]
+    built = f"@{visible.built_at}" if visible.built_at else ""
+    return f"{part['name']},k={experiment.k},{visible.view}{built},{experiment.embedder_identity}"
+
+
 def _signed(
     estimates: list[dict[str, Any]], experiment: Experiment, judge: Judge, adapter: Adapter | None
 ) -> list[dict[str, Any]]:
@@ -111,12 +120,13 @@ def _signed(
     tuned = {p.name for p in experiment.pipelines if p.tuned}
     template = {p.name: p.template.identity for p in experiment.pipelines}
     common = f"evalkit={__version__}|benchmark={experiment.benchmark.name}@{experiment.benchmark.fingerprint[:12]}"
-    model = experiment.config["model"]["name"]
+    model = f"{experiment.config['model']['name']}@{experiment.model_weights.identity}"
+    context = {p.name: _context(p, experiment) for p in experiment.pipelines}
     for row in estimates:
         name = row["pipeline"]
         used = adapter.identity if adapter and name in tuned else "none"
         row["signature"] = (
-            f"{common}|model={model}|adapter={used}|prompt={template[name]}"
+            f"{common}|model={model}|adapter={used}|context={context[name]}|prompt={template[name]}"
             f"|{signature(row['metric'], judge)}|seed={experiment.seed}"
         )
     return estimates

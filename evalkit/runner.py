@@ -9,17 +9,18 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from evalkit import __version__, hardware, results, stages, tables
 from evalkit.assemble import Experiment
+from evalkit.compose import resolved
+from evalkit.costs import Prices
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.pipelines import Pipeline
 from evalkit.progress import Progress
@@ -44,7 +45,7 @@ def run(config: DictConfig, progress: Progress | None = None) -> Path:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     redactor = install_log_filter(Redactor.collect(config))
     try:
-        plain = _resolved(config)
+        plain = resolved(config)
         experiment = Experiment(plain)
         _refuse_early(experiment)
         store = Store(Path(plain["store"]).expanduser())
@@ -135,37 +136,10 @@ def _generate(
         generator.close()
 
 
-def _resolved(config: DictConfig) -> dict[str, Any]:
-    kept = [k for k in config if k != "hydra"]
-    unresolved = {k: OmegaConf.to_container(config)[k] for k in kept}  # type: ignore[index, call-overload]
-    if missing := sorted(_missing(unresolved)):
-        raise ConfigError(
-            f"the configuration needs a value for {', '.join(missing)}",
-            todo=f"give it on the command line, for example {missing[0]}=VALUE",
-        )
-    try:
-        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, kept), resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(
-            f"the configuration cannot be resolved: {' '.join(str(error).split())}",
-            todo="set the environment variable, or correct the ${...} that is named",
-        ) from error
-    assert isinstance(plain, dict)
-    return {str(k): v for k, v in plain.items()}
-
-
-def _missing(node: Any, key: str = "") -> Iterator[str]:
-    """The keys whose value is still to be given, whatever refers to them."""
-    if isinstance(node, Mapping):
-        for name, value in node.items():
-            yield from _missing(value, f"{key}.{name}".lstrip("."))
-    elif node == "???":
-        yield key
-
-
 def _refuse_early(experiment: Experiment) -> None:
     """Find what cannot work before any time is spent: the benchmark, the pipelines, the examples."""
     pipelines, _ = experiment.pipelines, experiment.statistics
+    Prices.of(experiment.config.get("prices"))
     if not experiment.benchmark.questions:
         raise ConfigError(
             "the benchmark has no questions to ask",
@@ -193,9 +167,9 @@ def new_folder(config: Mapping[str, Any]) -> Path:
         folder = stem if attempt == 1 else stem.with_name(f"{stem.name}-{attempt}")
         try:
             folder.mkdir(parents=True, exist_ok=given is not None)
-        except FileExistsError:
-            continue
         except OSError as error:
+            if given is None and isinstance(error, FileExistsError):
+                continue
             raise ConfigError(
                 f"could not make the run folder {folder}: {error.strerror or error}",
                 todo="choose a writable place with run_dir=DIR",

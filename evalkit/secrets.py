@@ -59,13 +59,6 @@ def looks_secret(name: object) -> bool:
     return owner not in _TEXT_TOKENS
 
 
-def without_secret_value(override: str) -> str:
-    """``+model.api_key=abc`` as ``+model.api_key=<redacted>``; other overrides unchanged."""
-    key, equals, _ = override.partition("=")
-    secret = equals and any(looks_secret(part) for part in key.lstrip("+~").split("."))
-    return f"{key}={REDACTED}" if secret else override
-
-
 def without_credentials(uri: str) -> str:
     """The URI with user, password and secret-looking query values cut; other text unchanged."""
     if "://" not in uri:

@@ -7,7 +7,10 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from omegaconf import DictConfig, OmegaConf
 
-from evalkit.secrets import redact_config, without_secret_value
+from evalkit.compose import without_secret_value
+from evalkit.secrets import redact_config
+
+REPLACED = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
 
 
 class DiscreetSweeper(BasicSweeper):
@@ -15,6 +18,7 @@ class DiscreetSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         self._whole = self.config
+        assert self.config is not None
         self.config = _shareable(self.config)  # what is written down
         return super().sweep(arguments)
 

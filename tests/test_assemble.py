@@ -8,15 +8,14 @@ import pytest
 
 import evalkit
 from evalkit.assemble import Experiment, call, make, stage_inputs
-from evalkit.compose import compose
+from evalkit.compose import compose, resolved
 from evalkit.errors import ConfigError
 from evalkit.records import Passage
 from evalkit.retrieval import HashEmbedder
-from evalkit.runner import _resolved
 
 
 def experiment(tiny_overrides: list[str], *more: str) -> Experiment:
-    return Experiment(_resolved(compose([*tiny_overrides, *more])))
+    return Experiment(resolved(compose([*tiny_overrides, *more])))
 
 
 def ids(made: Experiment) -> list[str]:
@@ -27,7 +26,9 @@ def test_without_a_limit_every_question_is_asked(tiny_overrides: list[str]) -> N
     assert ids(experiment(tiny_overrides)) == ["c1", "q1", "q2", "q3", "q4", "q5"]
 
 
-def test_a_limit_counts_test_questions_and_control_questions_apart(tiny_overrides: list[str]) -> None:
+def test_a_limit_counts_test_questions_and_control_questions_apart(
+    tiny_overrides: list[str],
+) -> None:
     """limit=3 asks three of the five test questions, spread over categories; control is in
     proportion (round(3 * 1 / 5) = 1) unless it has a limit of its own."""
     made = experiment(tiny_overrides, "limit=3")
@@ -35,7 +36,9 @@ def test_a_limit_counts_test_questions_and_control_questions_apart(tiny_override
     assert sorted(q.category for q in chosen) == ["changed", "unanswerable", "unchanged"]
     assert [q.id for q in made.benchmark.questions if q.category == "control"] == ["c1"]
     assert len(ids(experiment(tiny_overrides, "limit=3", "control_limit=0"))) == 3
-    assert ids(experiment(tiny_overrides, "limit=2")) == [i for i in ids(experiment(tiny_overrides, "limit=2")) if i != "c1"]
+    assert ids(experiment(tiny_overrides, "limit=2")) == [
+        i for i in ids(experiment(tiny_overrides, "limit=2")) if i != "c1"
+    ]
 
 
 def test_a_limit_is_nested(tiny_overrides: list[str]) -> None:
@@ -53,14 +56,18 @@ def test_another_selection_is_another_fingerprint(tiny_overrides: list[str]) -> 
 
 def test_a_pipeline_may_have_a_prompt_of_its_own(tiny_overrides: list[str]) -> None:
     """Then its template's identity differs from that of the others."""
-    made = experiment(tiny_overrides, "pipeline=[prompt_only,rag]", "+pipelines.rag.prompt.system=Be terse.")
+    made = experiment(
+        tiny_overrides, "pipeline=[prompt_only,rag]", "+pipelines.rag.prompt.system=Be terse."
+    )
     plain, rag = made.pipelines
     assert rag.template.system == "Be terse."
     assert rag.template.question == plain.template.question
     assert rag.template.identity != plain.template.identity
 
 
-def test_training_examples_are_those_that_the_configuration_names(tiny_overrides: list[str]) -> None:
+def test_training_examples_are_those_that_the_configuration_names(
+    tiny_overrides: list[str],
+) -> None:
     assert len(experiment(tiny_overrides).examples) == 4
     whole = experiment(tiny_overrides, "tuning=lora_knowledge", "tuning.examples.limit=null")
     assert len(whole.examples) == 8
@@ -72,7 +79,9 @@ def test_the_judge_gets_the_embedder_only_where_it_asks_for_it(tiny_overrides: l
     assert lexical.judge.name
     assert "embedder" not in vars(lexical)
     offline = experiment(tiny_overrides, "judge=offline")
-    assert offline.judge.version != lexical.judge.version or offline.judge.name != lexical.judge.name
+    assert (
+        offline.judge.version != lexical.judge.version or offline.judge.name != lexical.judge.name
+    )
     assert isinstance(offline.embedder, HashEmbedder)
 
 
@@ -103,7 +112,10 @@ def test_an_index_depends_on_passages_and_embedder(tiny_overrides: list[str]) ->
         ("retriever.k=few", "retriever.k is 'few'"),
         ("retriever.view=today", "view is 'today'; expected one of"),
         ("retriever.view=stale", "without built_at"),
-        ("retriever.built_at=spring", "retriever.built_at is 'spring', expected a date written YYYY-MM-DD"),
+        (
+            "retriever.built_at=spring",
+            "retriever.built_at is 'spring', expected a date written YYYY-MM-DD",
+        ),
         ("+retriever.chunker.size=3", "retriever.chunker: could not make .* 'size'"),
         ("+model.engine.quant=4", r"model\.engine: the unknown keys \['quant'\]"),
         ("+model.decoding.top_k=4", r"model\.decoding: the unknown keys \['top_k'\]"),
@@ -120,10 +132,18 @@ def test_an_index_depends_on_passages_and_embedder(tiny_overrides: list[str]) ->
         ("pipelines.rag.context=web", r"pipelines\.rag\.context is 'web'"),
         ("pipelines.rag.shots=9", r"pipelines\.rag\.shots is 9, but training\.jsonl has 6"),
         ("pipeline=[]", "no pipelines"),
-        ("tuning=none", r"pipelines \['lora', 'hybrid'\] are tuned, but tuning=none trains nothing"),
+        (
+            "tuning=none",
+            r"pipelines \['lora', 'hybrid'\] are tuned, but tuning=none trains nothing",
+        ),
         ("tuning.examples.kinds=[manners]", "names 'manners'"),
         ("tuning.examples.without_context=2", "without_context is 2"),
-        ("prompt.system='${oc.env:NOT_SET_ANYWHERE}'", "Environment variable 'NOT_SET_ANYWHERE' not found"),
+        (
+            "prompt.system='${oc.env:NOT_SET_ANYWHERE}'",
+            "Environment variable 'NOT_SET_ANYWHERE' not found",
+        ),
+        ("prices.machine_hour=cheap", "prices.machine_hour is 'cheap', expected a number"),
+        ("+prices.gpu_hour=1", "prices: .*'gpu_hour'"),
         ("name='${nowhere}'", "'nowhere' not found"),
         ("benchmark.path=nowhere", "nowhere"),
         ("model.weights.path=nowhere", "no config.json in nowhere"),
@@ -133,7 +153,9 @@ def test_what_cannot_work_is_refused_before_any_work(
     override: str, said: str, tiny_overrides: list[str], tmp_path: Path
 ) -> None:
     """Each by its key, with what was expected, and without a run folder left behind."""
-    kept = [o for o in tiny_overrides if not (override == "tuning=none" and o.startswith("tuning."))]
+    kept = [
+        o for o in tiny_overrides if not (override == "tuning=none" and o.startswith("tuning."))
+    ]
     with pytest.raises(evalkit.EvalkitError, match=said):
         evalkit.run(*kept, override, f"run_dir={tmp_path / 'run'}", f"store={tmp_path / 'store'}")
     assert not (tmp_path / "run").exists()
@@ -142,7 +164,15 @@ def test_what_cannot_work_is_refused_before_any_work(
 def test_an_error_inside_what_is_made_is_not_hidden() -> None:
     """Our own errors come through as they are; a wrong number of arguments is the configuration's."""
     with pytest.raises(ConfigError, match=r"expected one of"):
-        make({"_target_": "evalkit.pipelines.Pipeline", "name": "p", "template": None, "context": "web"}, "x")
+        make(
+            {
+                "_target_": "evalkit.pipelines.Pipeline",
+                "name": "p",
+                "template": None,
+                "context": "web",
+            },
+            "x",
+        )
 
     def engine(folder: str) -> None:
         raise TypeError(f"inside {folder}")

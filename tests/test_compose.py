@@ -156,7 +156,13 @@ def test_a_sweep_runs_every_combination_and_writes_no_secret(
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(shipped_root())}
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
+        command,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     folders = sorted(f.parent for f in (tmp_path / "runs").glob("sweep-*/results.json"))

@@ -50,10 +50,15 @@ def test_the_files_on_disk_are_the_groups_that_are_documented() -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_an_option_composes_and_what_it_names_can_be_made(option: str, shared_benchmark: Path) -> None:
+def test_an_option_composes_and_what_it_names_can_be_made(
+    option: str, shared_benchmark: Path
+) -> None:
     """No interpolation is left open, and no ``_target_`` has a wrong name or an unknown key."""
     group = option.split("/")[0]
-    needed = [o.replace("benchmark.path=somewhere", f"benchmark.path={shared_benchmark}") for o in override_of(option)]
+    needed = [
+        o.replace("benchmark.path=somewhere", f"benchmark.path={shared_benchmark}")
+        for o in override_of(option)
+    ]
     config = compose(needed)
     OmegaConf.resolve(config)
     assert OmegaConf.missing_keys(config) == set()

@@ -31,7 +31,8 @@ def test_a_dtype_and_a_device_that_are_given_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cuda", "mps", "device"), [(True, False, "cuda"), (True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+    ("cuda", "mps", "device"),
+    [(True, False, "cuda"), (True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")],
 )
 def test_auto_takes_the_fastest_device_there_is(
     cuda: bool, mps: bool, device: str, monkeypatch: pytest.MonkeyPatch
@@ -57,7 +58,15 @@ def test_cores_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_description_is_what_a_manifest_needs() -> None:
     facts = hardware.describe()
-    assert set(facts) == {"platform", "python", "processor", "processor_features", "cores", "memory_bytes", "gpus"}
+    assert set(facts) == {
+        "platform",
+        "python",
+        "processor",
+        "processor_features",
+        "cores",
+        "memory_bytes",
+        "gpus",
+    }
     assert facts["memory_bytes"] > 10**8
     assert set(facts["processor_features"]) <= {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
     assert facts["cores"] == hardware.usable_cores() >= 1

@@ -28,9 +28,14 @@ def test_nothing_is_written_without_a_terminal(capfd: pytest.CaptureFixture[str]
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_bar_says_what_is_done_how_far_and_what_is_left(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_bar_says_what_is_done_how_far_and_what_is_left(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """On standard error, so that standard output can be piped."""
-    with Progress(shown=True) as progress, progress.stage("train", "lora on 20 examples", 5) as stage:
+    with (
+        Progress(shown=True) as progress,
+        progress.stage("train", "lora on 20 examples", 5) as stage,
+    ):
         stage.advance(2, "loss 0.125")
         progress._bars.refresh()
     out, err = capfd.readouterr()

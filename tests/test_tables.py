@@ -1,0 +1,172 @@
+"""Traces and the table of questions: what was fetched, shown, said and counted, as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from evalkit.records import (
+    Answer,
+    FormatSpecification,
+    ParsedOutput,
+    Passage,
+    Question,
+    Retrieved,
+    Sample,
+    Trace,
+)
+from evalkit.tables import questions_table, rewritten, traces_frame
+
+NEW, OLD, ASKED = date(2025, 6, 1), date(2025, 1, 1), date(2025, 10, 1)
+QUESTION = Question(
+    "q", "How much?", ASKED, "changed", "A",
+    (Answer("EUR 38", (), OLD, NEW), Answer("EUR 42", (), NEW, None), Answer("42 euros", (), NEW, None)),
+)  # fmt: skip
+FETCHED = (
+    Retrieved(Passage("A#0", "A", "A@new", "T", "EUR 42.", NEW), 0.75),
+    Retrieved(Passage("A#1", "A", "A@old", "T", "EUR 38.", OLD, NEW), 0.5, shown=False),
+)
+TRACE = Trace(
+    "q", "rag", FETCHED, "prompt", '{"answer": "EUR 42"}', 10, 4, "stop", {"retrieval": 0.5, "generation": 1.5},
+)  # fmt: skip
+
+
+def sample(trace: Trace = TRACE, question: Question = QUESTION) -> Sample:
+    parsed = ParsedOutput("EUR 42", "A", "2025-06-01", structured=True)
+    return Sample(question, trace, FormatSpecification(), {}, parsed)
+
+
+def test_a_trace_row_holds_the_passages_as_they_were_fetched() -> None:
+    """With dates as text, scores, and whether each was shown."""
+    row = traces_frame([sample()]).iloc[0]
+    assert list(row["passages"]) == [
+        {"id": "A#0", "document": "A", "revision": "A@new", "valid_from": "2025-06-01", "valid_to": None,
+         "score": 0.75, "shown": True, "text": "EUR 42."},
+        {"id": "A#1", "document": "A", "revision": "A@old", "valid_from": "2025-01-01",
+         "valid_to": "2025-06-01", "score": 0.5, "shown": False, "text": "EUR 38."},
+    ]  # fmt: skip
+    assert row[["question", "pipeline", "repeat", "prompt_tokens", "output_tokens"]].tolist() == [
+        "q",
+        "rag",
+        0,
+        10,
+        4,
+    ]
+    assert (row["parsed_answer"], row["parsed_source"], row["structured"]) == ("EUR 42", "A", True)
+    assert (row["retrieval_seconds"], row["generation_seconds"]) == (0.5, 1.5)
+
+
+def test_no_retriever_is_null_and_nothing_found_is_empty(tmp_path: Path) -> None:
+    """Also after a round through parquet, where nothing but empty lists would be hard to tell."""
+    traces = [
+        TRACE,
+        replace(TRACE, pipeline="none", retrieved=None),
+        replace(TRACE, pipeline="empty", retrieved=()),
+    ]
+    traces_frame([sample(t) for t in traces]).to_parquet(tmp_path / "t.parquet")
+    passages = pd.read_parquet(tmp_path / "t.parquet").set_index("pipeline")["passages"]
+    assert len(passages["rag"]) == 2
+    assert passages["none"] is None
+    assert len(passages["empty"]) == 0
+
+
+def scores(**values: tuple[float | None, str | None]) -> pd.DataFrame:
+    rows = [
+        {
+            "question": "q",
+            "pipeline": "rag",
+            "metric": name.replace("__", "/"),
+            "value": value,
+            "label": label,
+        }
+        for name, (value, label) in values.items()
+    ]
+    return pd.DataFrame(rows, columns=["question", "pipeline", "metric", "value", "label"])
+
+
+def test_the_table_of_questions_puts_answers_side_by_side() -> None:
+    """With what was expected at the question's date, and each answer's class and marks."""
+    frame = scores(
+        correctness__generation__correct=(1.0, None), format__generation__strict=(0.0, None),
+        freshness__generation__outdated=(0.0, "current"),
+    )  # fmt: skip
+    (row,) = questions_table(
+        [sample(), sample(replace(TRACE, pipeline="lora", retrieved=None))], frame
+    )
+    assert row["expected"] == "EUR 42 / 42 euros"
+    assert (row["as_of"], row["category"]) == ("2025-10-01", "changed")
+    assert list(row["answers"]) == ["rag", "lora"]
+    rag = row["answers"]["rag"]
+    assert (rag["class"], rag["correct"], rag["strict"]) == ("current", True, False)
+    assert rag["passages"][1] == {"id": "A#1", "revision": "A@old", "score": 0.5}
+    lora = row["answers"]["lora"]
+    assert (lora["class"], lora["correct"], lora["strict"], lora["passages"]) == (
+        None,
+        None,
+        None,
+        [],
+    )
+
+
+def test_a_control_question_is_marked_by_retention() -> None:
+    frame = scores(
+        correctness__generation__correct=(None, None), retention__generation__correct=(1.0, None)
+    )
+    (row,) = questions_table([sample(question=replace(QUESTION, category="control"))], frame)
+    assert row["answers"]["rag"]["correct"] is True
+
+
+def test_unanswerable_and_failed_are_said_in_words() -> None:
+    """Nothing to expect is "abstain", and a failure is not an empty answer."""
+    failed = sample(replace(TRACE, output="", error="out of memory"), replace(QUESTION, answers=()))
+    (row,) = questions_table([failed], scores())
+    assert row["expected"] == "(abstain)"
+    assert row["answers"]["rag"]["output"] == "(failed: out of memory)"
+
+
+def test_rewriting_reaches_nested_text_and_leaves_the_rest_alone() -> None:
+    """Numbers, nulls and types of columns stay; text is changed wherever it is."""
+
+    def hide(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace("EUR 42", "***")
+        if isinstance(value, list):
+            return [hide(v) for v in value]
+        return {k: hide(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    frame = traces_frame([sample(), sample(replace(TRACE, pipeline="none", retrieved=None))])
+    hidden = rewritten(frame, hide)
+    assert hidden["passages"][0][0]["text"] == "***."
+    assert hidden["passages"][1] is None
+    assert hidden["output"].tolist() == ['{"answer": "***"}'] * 2
+    assert "EUR 42" in frame["output"][0]
+    untouched = ["question", "prompt", "prompt_tokens", "generation_seconds", "structured", "error"]
+    pd.testing.assert_frame_equal(hidden[untouched], frame[untouched])
+    pd.testing.assert_frame_equal(rewritten(frame, lambda v: v), frame)
+
+
+def test_a_finished_run_has_the_same_table_in_file_and_report(quartet: Any) -> None:
+    """questions.json: six questions, four answers each, in the words of the traces."""
+    table = quartet.result.questions
+    traces = quartet.result.traces.set_index(["question", "pipeline"])
+    assert sorted(row["question"] for row in table) == ["c1", "q1", "q2", "q3", "q4", "q5"]
+    for row in table:
+        assert list(row["answers"]) == ["prompt_only", "rag", "lora", "hybrid"]
+        for pipeline, answer in row["answers"].items():
+            assert answer["output"] == traces.loc[(row["question"], pipeline), "output"]
+    expected = {row["question"]: row["expected"] for row in table}
+    assert expected["q1"] == "EUR 42"
+    assert expected["q5"] == "(abstain)"
+
+
+def test_types_of_a_written_table_survive(quartet: Any) -> None:
+    traces = quartet.result.traces
+    assert traces["prompt_tokens"].dtype.kind == "i"
+    assert traces["generation_seconds"].dtype.kind == "f"
+    assert quartet.result.scores["value"].dtype.kind == "f"
+    assert pytest.approx(traces["repeat"].sum()) == 0
