@@ -1,13 +1,17 @@
 # make demo    install, run the four pipelines on the bundled handbook, print the scorecard
 # make test    install, then lint, types, architecture and the test suite
+# make reports run the studies again and write reports/ from them
 PYTHON ?= python3
+# cpu or gpu; the two faiss packages overwrite each other's files, so only one is ever installed.
 FAISS  ?= cpu
+OTHER  := $(if $(filter gpu,$(FAISS)),cpu,gpu)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(FAISS)
+STUDIES := quartet ladder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format wheel clean
+.PHONY: help install demo test check format wheel clean reports $(STUDIES:%=report-%)
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -18,11 +22,23 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "evalkit needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@rm -f $(VENV)/.ready-*
+	@! $(BIN)/python -m pip show --quiet faiss-$(OTHER) 2>/dev/null || \
+	  $(BIN)/python -m pip uninstall --quiet --yes faiss-cpu faiss-gpu 2>/dev/null
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(FAISS),dev]'
 	@touch $@
 
 demo: $(READY)
 	$(BIN)/evalkit run experiment=quartet
+
+reports: $(STUDIES:%=report-%)
+
+$(STUDIES:%=report-%): report-%: $(READY)
+	rm -rf runs/report-$*
+	$(BIN)/evalkit run experiment=$* run_dir=runs/report-$*
+	rm -rf reports/$*
+	mkdir -p reports/$*
+	cp runs/report-$*/scorecard.md runs/report-$*/results.json runs/report-$*/figures/*.svg reports/$*/
 
 test: check
 	$(BIN)/python -m pytest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cached_property, partial
@@ -12,6 +12,7 @@ from evalkit import weights
 from evalkit.benchmarks.benchmark import Benchmark
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.generation.base import Decoding, Generator
+from evalkit.hardware import resolve_device, resolve_dtype
 from evalkit.pipelines import Pipeline, choose_shots
 from evalkit.prompts import PromptTemplate
 from evalkit.retrieval import Chunker, Embedder, Visibility
@@ -134,6 +135,13 @@ class Experiment:
             weights.obtain(part["weights"]).identity if part.get("weights") else str(part["name"])
         )
 
+    @property
+    def embedder_inputs(self) -> dict[str, Any]:
+        """Everything about the embedder that can change a vector or its name."""
+        part = self.config["embedder"]
+        encoder = dict(part["encoder"])
+        return {"embedder": part["name"], "weights": self.embedder_identity, "encoder": encoder}
+
     @cached_property
     def embedder(self) -> Embedder:
         part = self.config["embedder"]
@@ -184,12 +192,30 @@ class Experiment:
             float(part["without_context"]),
             self.seed,
         )
-        return render(chosen, self.template, benchmark.format)
+        return render(chosen, self.training_template, benchmark.format)
+
+    @property
+    def training_template(self) -> PromptTemplate:
+        """The template of the tuned pipelines, where they agree on one."""
+        tuned = {p.template.identity: p.template for p in self.pipelines if p.tuned}
+        return next(iter(tuned.values())) if len(tuned) == 1 else self.template
+
+    @property
+    def trusts_remote_code(self) -> bool:
+        """Whether the configuration lets a model bring its own code; off unless it says so."""
+        return bool(self.config["model"]["engine"].get("trust_remote_code", False))
 
     @cached_property
     def tuning_settings(self) -> Any:
         """The hyperparameters, as the trainer's own record."""
         return make(self.config["tuning"]["settings"], "tuning.settings")
+
+    @cached_property
+    def tuning_place(self) -> dict[str, str]:
+        """The device and dtype that ``auto`` means here; another machine trains another adapter."""
+        part = self.config["tuning"]["settings"]
+        device = resolve_device(str(part.get("device", "auto")))
+        return {"device": device, "dtype": resolve_dtype(str(part.get("dtype", "auto")), device)}
 
     @cached_property
     def judge(self) -> Judge:
@@ -279,17 +305,3 @@ def call(made: Any, key: str, *given: Any, **named: Any) -> Any:
             todo=f"it takes some of {known}",
         ) from error
     return made(*given, **named)
-
-
-def stage_inputs(experiment: Experiment, passages: Sequence[Any]) -> dict[str, Any]:
-    """What an index's contents depend on: the passages themselves, and the embedder."""
-    from hashlib import sha256
-
-    digest = sha256()
-    for passage in passages:
-        digest.update(f"{passage.id}\0{passage.title}\0{passage.text}\0".encode())
-    return {
-        "passages": digest.hexdigest(),
-        "embedder": experiment.embedder_identity,
-        "encoder": dict(experiment.config["embedder"]["encoder"]),
-    }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evalkit import __version__
 from evalkit.errors import EvalkitError
+from evalkit.quiet import no_telemetry
 
 EXIT_PROBLEM = 2
 EXIT_INTERRUPTED = 130
@@ -21,7 +22,7 @@ Run an experiment: compose conf/ and experiments/, answer, score, compare, repor
   evalkit run experiment=quartet              the four pipelines on the bundled handbook
   evalkit run experiment=quartet limit=20     a quick look
   evalkit run benchmark=jsonl benchmark.path=DIR   your own documents and questions
-  evalkit run --cfg job                       print the composed configuration
+  evalkit run --cfg job                       print the composed configuration, secrets included
   evalkit run -m retriever.k=1,3,5            sweep (Hydra's flags all work)
 
 Any key of the configuration can be given as KEY=VALUE.
@@ -35,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    _quiet_libraries()
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+    no_telemetry()
     parser = _parser()
     # `run` hands everything after it to Hydra, flags included, so argparse must not see it.
     if given[:1] == ["run"] and not {"-h", "--help"} & set(given):
@@ -135,12 +138,16 @@ def _show(folder: Path) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     from evalkit.benchmarks import check, listing, load
+    from evalkit.scoring.instructions import faults
 
     problems = check(options.folder)
     if problems:
         print(listing(problems))
         return 1
     benchmark = load(options.folder)
+    if wrong := faults(benchmark.format):
+        print("\n".join(f"benchmark.json format: {fault}" for fault in wrong))
+        return 1
     counts = ", ".join(f"{n} {category}" for category, n in benchmark.categories.items())
     print(f"{options.folder}: no problems")
     print(f"  {len(benchmark.corpus.documents)} documents in {len(benchmark.revisions)} revisions")
@@ -184,20 +191,6 @@ def _doctor(options: argparse.Namespace) -> int:
         {name: partial(weights.at_hand, source) for name, source in sources.items()}
     )
     return doctor.print_checks(checks)
-
-
-def _quiet_libraries() -> None:
-    """No telemetry, and no advice of libraries on the terminal, unless the user asked for it."""
-    for name, value in {
-        "RAGAS_DO_NOT_TRACK": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "TRANSFORMERS_VERBOSITY": "error",
-    }.items():
-        os.environ.setdefault(name, value)
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

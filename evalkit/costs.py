@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import ConfigError
+from evalkit.pipelines import Pipeline
 from evalkit.records import Trace
-from evalkit.stages import Adapter, Indexed
+from evalkit.stages import Answered
 
 Row = dict[str, Any]
 
@@ -51,38 +52,33 @@ class Prices:
 
 
 def cost_rows(
-    traces: Sequence[Trace],
-    indexed: Indexed | None,
-    adapter: Adapter | None,
-    peak_memory: int,
-    prices: Prices,
+    answered: Answered, pipelines: Sequence[Pipeline], peak_memory: int, prices: Prices
 ) -> list[Row]:
     """The rows of ``results.json``'s ``costs``: by pipeline, then once per run.
 
     ``time to fresh`` is how long after a document changed an answer can come from it when
-    everything is rebuilt: the index (retrieval) or the adapter (tuning), and then one answer.
+    everything is rebuilt: the index (retrieval) or the adapter (tuning), and then one answer. An
+    adapter that was trained on behaviour alone never answers from documents and has none.
     """
-    by_pipeline: dict[str, list[Trace]] = {}
-    for trace in traces:
-        by_pipeline.setdefault(trace.pipeline, []).append(trace)
-    rows = [row for name, mine in by_pipeline.items() for row in _pipeline(name, mine, prices)]
-    answer = {name: _percentile(_seconds(mine), 50) for name, mine in by_pipeline.items()}
-    slowest = max(answer.values(), default=0.0)
-    if indexed:
-        rows += _built(
-            "index", "the index", indexed.seconds, indexed.bytes, slowest, "re-index", prices
-        )
-    if adapter:
+    traces = {p.name: [t for t in answered.traces if t.pipeline == p.name] for p in pipelines}
+    rows = [row for name, mine in traces.items() for row in _pipeline(name, mine, prices)]
+
+    def answer(names: Iterable[str]) -> float | None:
+        """The slowest median among pipelines that rest on the same thing."""
+        medians = [m for n in names if (m := _percentile(_seconds(traces[n]), 50)) is not None]
+        return max(medians, default=None)
+
+    if indexed := answered.indexed:
+        after = answer(p.name for p in pipelines if p.context == "retrieved")
+        rows += _built("index", indexed.seconds, indexed.bytes, prices)
+        rows += _fresh("index", "re-index", indexed.seconds, after)
+    if adapter := answered.adapter:
         size = sum(f.stat().st_size for f in adapter.folder.glob("*.safetensors"))
-        rows += _built(
-            "train",
-            "the adapter",
-            float(adapter.report["seconds"]),
-            size,
-            slowest,
-            "re-train",
-            prices,
-        )
+        seconds = float(adapter.report["seconds"])
+        rows += _built("adapter", seconds, size, prices)
+        if "knowledge" in adapter.kinds:
+            after = answer(p.name for p in pipelines if p.tuned)
+            rows += _fresh("adapter", "re-train", seconds, after)
     rows.append({"stage": "run", "name": "peak memory", "value": peak_memory, "unit": "bytes"})
     return rows
 
@@ -105,16 +101,19 @@ def _pipeline(name: str, traces: Sequence[Trace], prices: Prices) -> list[Row]:
     ]
 
 
-def _built(
-    stage: str, what: str, seconds: float, size: int | None, answer: float, how: str, prices: Prices
-) -> Iterable[Row]:
+def _built(what: str, seconds: float, size: int | None, prices: Prices) -> Iterable[Row]:
     rows = [
-        (f"building {what}", seconds, "seconds"),
-        (f"size of {what}", size, "bytes"),
-        (f"time to fresh, full {how}", seconds + answer, "seconds"),
-        (f"price of building {what}", prices.of_seconds(seconds), prices.currency),
+        (f"building the {what}", seconds, "seconds"),
+        (f"size of the {what}", size, "bytes"),
+        (f"price of building the {what}", prices.of_seconds(seconds), prices.currency),
     ]
-    return [{"stage": stage, "name": n, "value": v, "unit": u} for n, v, u in rows if v is not None]
+    return [{"stage": what, "name": n, "value": v, "unit": u} for n, v, u in rows if v is not None]
+
+
+def _fresh(what: str, how: str, seconds: float, answer: float | None) -> Iterable[Row]:
+    if answer is not None:
+        name = f"time to fresh, full {how}"
+        yield {"stage": what, "name": name, "value": seconds + answer, "unit": "seconds"}
 
 
 def _seconds(traces: Iterable[Trace]) -> list[float]:
@@ -122,7 +121,7 @@ def _seconds(traces: Iterable[Trace]) -> list[float]:
     return [sum(t.seconds.values()) for t in traces if t.error is None]
 
 
-def _percentile(values: Sequence[float], percent: float) -> float:
+def _percentile(values: Sequence[float], percent: float) -> float | None:
     import numpy as np
 
-    return float(np.percentile(values, percent)) if values else 0.0
+    return float(np.percentile(values, percent)) if values else None

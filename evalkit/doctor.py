@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from evalkit import __version__, hardware
 from evalkit.secrets import without_credentials
-from evalkit.tracking_store import sqlite_file, tracking_uri
+from evalkit.tracking.store import sqlite_file, tracking_uri
 from evalkit.weights import cache_folder
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PACKAGES = ("ragas", "datasets", "transformers", "peft", "torch", "pandas", "hyd
 FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu11", "faiss-gpu-cu12")
 OFFLINE_FLAGS = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "PIP_NO_INDEX")
 _GIB = 2**30
-_ENOUGH_MEMORY, _ENOUGH_DISK, _LEAST_DISK = 3 * _GIB, 3 * _GIB, _GIB // 2
+_ENOUGH_MEMORY, _ENOUGH_DISK, _LEAST_DISK = 6 * _GIB, 3 * _GIB, _GIB // 2
 _YES = frozenset({"1", "true", "yes", "on"})
 
 
@@ -126,7 +126,7 @@ def _memory() -> Check:
     detail = f"{memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free"
     if memory.available >= _ENOUGH_MEMORY:
         return Check("memory", "ok", detail)
-    return Check("memory", "warn", detail, "close other programs: the demo needs about 3 GiB")
+    return Check("memory", "warn", detail, "close other programs: the demo needs about 6 GiB")
 
 
 def _accelerators() -> list[Check]:

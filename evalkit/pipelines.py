@@ -72,18 +72,15 @@ class Pipeline:
         count_tokens: Callable[[list[Message]], int],
     ) -> tuple[list[Message], tuple[Retrieved, ...] | None]:
         """The messages for a question, and the fetched passages with whether each was shown."""
-        spec = (
-            spec
-            if question.format == "default"
-            else FormatSpecification(abstention=spec.abstention)
-        )
+        shots = self.shots
+        if question.format != "default":
+            # The worked examples show the format, which is not asked for here.
+            spec, shots = FormatSpecification(abstention=spec.abstention), ()
         if not self.retrieval:
-            return self.template.messages(
-                question.text, question.as_of, spec, None, self.shots
-            ), None
+            return self.template.messages(question.text, question.as_of, spec, None, shots), None
         passages = [r.passage for r in fetched]
         messages, kept = self.template.fit(
-            question.text, question.as_of, spec, passages, count_tokens, self.shots
+            question.text, question.as_of, spec, passages, count_tokens, shots
         )
         marked = tuple(Retrieved(r.passage, r.score, shown=i < kept) for i, r in enumerate(fetched))
         return messages, marked

@@ -11,7 +11,9 @@ from evalkit import __version__
 from evalkit.assemble import Experiment
 from evalkit.costs import Prices, cost_rows
 from evalkit.pipelines import Pipeline
-from evalkit.scoring import METRICS, Judge, signature
+from evalkit.prompts import PromptTemplate
+from evalkit.scoring import METRICS, Judge
+from evalkit.signatures import Signer
 from evalkit.stages import Adapter, Answered
 from evalkit.statistics import class_table, compare, estimate_table, factorial_effects, records
 
@@ -33,7 +35,10 @@ def build(
     benchmark, pipelines, adapter = experiment.benchmark, experiment.pipelines, answered.adapter
     settings = experiment.statistics
     corners = {p.corner: p.name for p in pipelines if p.corner is not None}
-    estimates = _signed(records(estimate_table(scores, **settings)), experiment, judge, adapter)
+    signer = Signer(experiment, answered, judge)
+    estimates = records(estimate_table(scores, **settings))
+    for row in estimates:
+        row["signature"] = signer.estimate(row["pipeline"], row["metric"])
     _explain(estimates, scores)
     return {
         "schema": SCHEMA,
@@ -49,19 +54,17 @@ def build(
             "license": benchmark.license,
         },
         "model": experiment.config["model"]["name"],
-        "pipelines": [_pipeline(p, adapter) for p in pipelines],
-        "notes": notes(pipelines),
+        "statistics": dict(settings),
+        "pipelines": [_pipeline(p, adapter) | {"setup": signer.setups[p.name]} for p in pipelines],
+        "notes": notes(pipelines, experiment.training_template),
         "estimates": estimates,
-        "by_category": _by_category(scores, settings),
-        "comparisons": _comparisons(scores, pipelines, settings),
-        "effects": records(factorial_effects(scores, corners, **settings))
-        if len(corners) > 1
-        else [],
+        "by_category": _by_category(scores, settings, signer),
+        "comparisons": _comparisons(scores, pipelines, settings, signer),
+        "effects": _effects(scores, corners, settings, signer),
         "classes": records(class_table(scores, "freshness/generation/outdated")),
         "costs": cost_rows(
-            answered.traces,
-            answered.indexed,
-            adapter,
+            answered,
+            pipelines,
             environment["peak_memory_bytes"],
             Prices.of(experiment.config.get("prices")),
         ),
@@ -73,7 +76,7 @@ def build(
     }
 
 
-def notes(pipelines: Sequence[Pipeline]) -> list[str]:
+def notes(pipelines: Sequence[Pipeline], trained_on: PromptTemplate | None = None) -> list[str]:
     """What a reader must know about how the corners differ."""
     corners = [p for p in pipelines if p.corner is not None]
     found = []
@@ -82,6 +85,9 @@ def notes(pipelines: Sequence[Pipeline]) -> list[str]:
         found.append(
             f"The corners differ in more than one thing: their prompt templates are not the same ({listed})."
         )
+    strangers = [p.name for p in pipelines if p.tuned and trained_on not in (None, p.template)]
+    if strangers:
+        found.append(f"The adapter was not trained on the prompt of {', '.join(strangers)}.")
     seen: dict[Any, str] = {}
     for p in corners:
         if p.corner in seen:
@@ -104,34 +110,6 @@ def _pipeline(pipeline: Pipeline, adapter: Adapter | None) -> dict[str, Any]:
     }
 
 
-def _context(pipeline: Pipeline, experiment: Experiment) -> str:
-    """Where the passages of a pipeline came from."""
-    if pipeline.context != "retrieved":
-        return pipeline.context
-    visible, part = experiment.visibility, experiment.config["retriever"]
-    built = f"@{visible.built_at}" if visible.built_at else ""
-    return f"{part['name']},k={experiment.k},{visible.view}{built},{experiment.embedder_identity}"
-
-
-def _signed(
-    estimates: list[dict[str, Any]], experiment: Experiment, judge: Judge, adapter: Adapter | None
-) -> list[dict[str, Any]]:
-    """Each estimate with what produced it, so that two tables can be told apart years later."""
-    tuned = {p.name for p in experiment.pipelines if p.tuned}
-    template = {p.name: p.template.identity for p in experiment.pipelines}
-    common = f"evalkit={__version__}|benchmark={experiment.benchmark.name}@{experiment.benchmark.fingerprint[:12]}"
-    model = f"{experiment.config['model']['name']}@{experiment.model_weights.identity}"
-    context = {p.name: _context(p, experiment) for p in experiment.pipelines}
-    for row in estimates:
-        name = row["pipeline"]
-        used = adapter.identity if adapter and name in tuned else "none"
-        row["signature"] = (
-            f"{common}|model={model}|adapter={used}|context={context[name]}|prompt={template[name]}"
-            f"|{signature(row['metric'], judge)}|seed={experiment.seed}"
-        )
-    return estimates
-
-
 def _explain(estimates: list[dict[str, Any]], scores: pd.DataFrame) -> None:
     """Why nothing was scored, where nothing was: the commonest reason among the scores."""
     unscored = scores[scores["status"] != "scored"]
@@ -143,15 +121,20 @@ def _explain(estimates: list[dict[str, Any]], scores: pd.DataFrame) -> None:
             row["reason"] = str(commonest.get((row["pipeline"], row["metric"]), ""))
 
 
-def _by_category(scores: pd.DataFrame, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    kept = ("pipeline", "metric", "category", "value", "low", "high", "n_scored")
+def _by_category(
+    scores: pd.DataFrame, settings: Mapping[str, Any], signer: Signer
+) -> list[dict[str, Any]]:
     chosen = scores[scores["axis"] != "cost"]
     table = estimate_table(chosen, by=("pipeline", "metric", "category"), **settings)
-    return records(table[table["n_scored"] > 0][list(kept)])
+    rows = records(table[(table["n_scored"] > 0) | (table["n_failed"] > 0)])
+    return [r | {"signature": signer.several([r["pipeline"]], r["metric"])} for r in rows]
 
 
 def _comparisons(
-    scores: pd.DataFrame, pipelines: Sequence[Pipeline], settings: Mapping[str, Any]
+    scores: pd.DataFrame,
+    pipelines: Sequence[Pipeline],
+    settings: Mapping[str, Any],
+    signer: Signer,
 ) -> list[dict[str, Any]]:
     """Every pair of pipelines on every metric that both were scored on at least once."""
     scored = scores[scores["status"].isin(("scored", "failed"))]
@@ -160,4 +143,14 @@ def _comparisons(
     for a, b in combinations([p.name for p in pipelines], 2):
         shared = [m for m in METRICS if m in has.get(a, ()) and m in has.get(b, ())]
         rows += records(compare(scores, a, b, metrics=shared, **settings))
-    return rows
+    return [r | {"signature": signer.several([r["a"], r["b"]], r["metric"])} for r in rows]
+
+
+def _effects(
+    scores: pd.DataFrame, corners: Mapping[Any, str], settings: Mapping[str, Any], signer: Signer
+) -> list[dict[str, Any]]:
+    if len(corners) < 2:
+        return []
+    rows = records(factorial_effects(scores, corners, **settings))
+    names = list(corners.values())
+    return [r | {"signature": signer.several(names, r["metric"])} for r in rows]

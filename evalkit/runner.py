@@ -5,34 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
-import resource
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from evalkit import __version__, hardware, results, stages, tables
+from evalkit import __version__, results, stages, tables
 from evalkit.assemble import Experiment
 from evalkit.compose import resolved
 from evalkit.costs import Prices
+from evalkit.environment import describe_environment
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.pipelines import Pipeline
 from evalkit.progress import Progress
+from evalkit.quiet import no_telemetry
 from evalkit.records import Trace
+from evalkit.scoring.instructions import faults as instruction_faults
 from evalkit.secrets import Redactor, install_log_filter, redact_config
 from evalkit.store import Store
 
 log = logging.getLogger(__name__)
-
-PACKAGES = (
-    "ragas", "datasets", "transformers", "peft", "torch", "faiss-cpu", "faiss-gpu", "pandas", "hydra-core", "mlflow",
-)  # fmt: skip
 
 
 def run(config: DictConfig, progress: Progress | None = None) -> Path:
@@ -42,7 +36,7 @@ def run(config: DictConfig, progress: Progress | None = None) -> Path:
         EvalkitError: something that the user can mend; finished work is in the store, and the same
             command goes on from there.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    no_telemetry()
     redactor = install_log_filter(Redactor.collect(config))
     try:
         plain = resolved(config)
@@ -73,10 +67,11 @@ def _run(
     answered = _answer(experiment, store, progress)
     judge = experiment.judge
     samples, scores = stages.score_all(experiment, answered.traces, judge, progress)
+    from evalkit.reporting import write_reports
     from evalkit.scoring import scores_frame
 
     frame = scores_frame(scores, experiment.benchmark.questions)
-    for name, table in (("traces", tables.traces_frame(samples)), ("scores", frame)):
+    for name, table in (("traces", tables.traces_frame(samples, scores)), ("scores", frame)):
         tables.rewritten(table, redactor.redact_data).to_parquet(
             folder / f"{name}.parquet", index=False
         )
@@ -84,15 +79,27 @@ def _run(
     warnings = _failures(answered.traces)
     with progress.stage("compare", f"{len(experiment.pipelines)} pipelines"):
         built = results.build(experiment, frame, answered, judge, environment, warnings)
+    questions = redactor.redact_data(tables.questions_table(samples, frame, scores))
+    _write_json(folder / "questions.json", questions)
+    manifest = _manifest(experiment, built)
+    _write_json(folder / "manifest.json", redactor.redact_data(manifest))
+
+    def finish() -> None:
+        """The reports, and last the file whose presence says that the run is finished."""
+        final = redactor.redact_data(built | {"timings": progress.timings})
+        write_reports(final, questions, folder)
+        _write_json(folder / "results.json", final)
+
     with progress.stage("report", "tables, figures, page"):
-        _write(
-            built, tables.questions_table(samples, frame), experiment, folder, redactor, progress
-        )
+        finish()
     if safe["tracking"].get("enabled"):
         with progress.stage("log", "MLflow"):
-            track(folder, experiment.config["tracking"], redactor, built)
-    built["timings"] = progress.timings
-    _write_json(folder / "results.json", redactor.redact_data(built))
+            logged = track(folder, experiment.config["tracking"], redactor, built)
+        if not logged:
+            finish()  # the page says that it was not
+    _write_json(
+        folder / "results.json", redactor.redact_data(built | {"timings": progress.timings})
+    )
 
 
 def _answer(experiment: Experiment, store: Store, progress: Progress) -> stages.Answered:
@@ -100,6 +107,8 @@ def _answer(experiment: Experiment, store: Store, progress: Progress) -> stages.
     pipelines, questions = experiment.pipelines, experiment.benchmark.questions
     fetched: dict[str, stages.Fetched] = {}
     indexed = None
+    with progress.stage("weights", str(experiment.config["model"]["name"])):
+        _ = experiment.model_weights
     contexts = {p.context for p in pipelines} - {"none"}
     if contexts:
         passages = stages.chunk(experiment, progress)
@@ -113,11 +122,14 @@ def _answer(experiment: Experiment, store: Store, progress: Progress) -> stages.
     tuned = [p for p in pipelines if p.tuned]
     adapter = stages.train(experiment, store, progress) if tuned else None
     found: list[Trace] = []
+    engines: dict[str, Mapping[str, Any]] = {}
     for group in ([p for p in pipelines if not p.tuned], tuned):
         if group:
-            found += _generate(experiment, group, fetched, adapter, store, progress)
+            traces, engine = _generate(experiment, group, fetched, adapter, store, progress)
+            found += traces
+            engines |= {p.name: engine for p in group}
     rank = {p.name: i for i, p in enumerate(pipelines)}
-    return stages.Answered(sorted(found, key=lambda t: rank[t.pipeline]), indexed, adapter)
+    return stages.Answered(sorted(found, key=lambda t: rank[t.pipeline]), engines, indexed, adapter)
 
 
 def _generate(
@@ -127,11 +139,12 @@ def _generate(
     adapter: stages.Adapter | None,
     store: Store,
     progress: Progress,
-) -> list[Trace]:
+) -> tuple[list[Trace], Mapping[str, Any]]:
     use = adapter if group[0].tuned else None
     generator = experiment.generator(use.folder, use.identity) if use else experiment.generator()
     try:
-        return stages.generate(experiment, generator, group, fetched, store, progress)
+        traces = stages.generate(experiment, generator, group, fetched, store, progress)
+        return traces, generator.identity
     finally:
         generator.close()
 
@@ -149,6 +162,11 @@ def _refuse_early(experiment: Experiment) -> None:
         _ = experiment.examples, experiment.tuning_settings
     if any(p.context == "retrieved" for p in pipelines):
         _ = experiment.visibility, experiment.k, experiment.chunker
+    if faults := instruction_faults(experiment.benchmark.format):
+        raise ConfigError(
+            "the benchmark's format specification has faults: " + "; ".join(faults),
+            todo="mend `format` in benchmark.json; `evalkit check DIR` lists the same",
+        )
     experiment.generator().close()
     _ = experiment.judge
 
@@ -185,24 +203,6 @@ def new_folder(config: Mapping[str, Any]) -> Path:
     )
 
 
-def _write(
-    built: dict[str, Any],
-    questions: list[dict[str, Any]],
-    experiment: Experiment,
-    folder: Path,
-    redactor: Redactor,
-    progress: Progress,
-) -> None:
-    from evalkit.reporting import write_reports
-
-    built["timings"] = progress.timings
-    built = redactor.redact_data(built)
-    _write_json(folder / "manifest.json", redactor.redact_data(_manifest(experiment, built)))
-    _write_json(folder / "results.json", built)
-    _write_json(folder / "questions.json", redactor.redact_data(questions))
-    write_reports(built, redactor.redact_data(questions), folder)
-
-
 def _manifest(experiment: Experiment, built: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "evalkit": __version__,
@@ -211,6 +211,7 @@ def _manifest(experiment: Experiment, built: Mapping[str, Any]) -> dict[str, Any
         "fingerprint": built["benchmark"]["fingerprint"],
         "seed": experiment.seed,
         "weights": experiment.model_weights.identity,
+        "embedder": experiment.embedder_inputs,
         "adapters": sorted({p["adapter"] for p in built["pipelines"] if p["adapter"]}),
         "prompts": sorted({p["prompt"] for p in built["pipelines"]}),
         "environment": built["environment"],
@@ -227,8 +228,12 @@ def _write_json(path: Path, value: Any) -> None:
 
 def track(
     folder: Path, tracking: Mapping[str, Any], redactor: Redactor, built: dict[str, Any]
-) -> None:
-    """Send a finished run to MLflow; whatever goes wrong there never costs the run."""
+) -> bool:
+    """Send a finished run to MLflow; whatever goes wrong there never costs the run.
+
+    Returns:
+        Whether it arrived; if not, a warning was added to ``built``.
+    """
     try:
         from evalkit.tracking import log_run
 
@@ -245,9 +250,10 @@ def track(
     except Exception as error:  # a tracker must never cost a finished run
         warning = f"not logged to MLflow: {type(error).__name__}: {error}"
     else:
-        return
+        return True
     log.warning("%s\n  What to do: `evalkit log %s` sends the run later.", warning, folder)
     built["warnings"].append(warning)
+    return False
 
 
 def _failures(traces: Sequence[Trace]) -> list[str]:
@@ -258,37 +264,3 @@ def _failures(traces: Sequence[Trace]) -> list[str]:
     return [
         f"{len(failed)} of {len(traces)} answers failed; the first: {first.pipeline}, {first.question}: {first.error}"
     ]
-
-
-def describe_environment() -> dict[str, Any]:
-    """Versions, hardware and git revision, for the manifest and the report."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {
-        **hardware.describe(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        "git_revision": _git_revision(),
-        # Linux counts in KiB, macOS in bytes.
-        "peak_memory_bytes": peak if sys.platform == "darwin" else peak * 1024,
-        "implementation": platform.python_implementation(),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _git_revision() -> str | None:
-    """The revision of the working directory, with ``+changes`` where files differ from it."""
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5
-        )
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=5
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")

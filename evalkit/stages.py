@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from evalkit.assemble import Experiment, make, stage_inputs
+from evalkit.assemble import Experiment, make
 from evalkit.generation.base import Completion, Generator, Request
 from evalkit.pipelines import Pipeline, gold_passages
 from evalkit.progress import Progress, Stage
@@ -32,14 +32,17 @@ class Adapter:
     folder: Path
     identity: str
     report: Mapping[str, Any]
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What retrieval gave for every question, and the wall seconds of one question's share."""
+    """What retrieval gave for every question, and the wall seconds of one question's share
+    (None where nothing was searched).
+    """
 
     passages: Mapping[str, tuple[Retrieved, ...]]
-    seconds: float
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,10 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Answered:
-    """Every pipeline's traces, and the artifacts that they were made with."""
+    """Every pipeline's traces, what identifies its engine, and the artifacts that were used."""
 
     traces: Sequence[Trace]
+    engines: Mapping[str, Mapping[str, Any]]
     indexed: Indexed | None = None
     adapter: Adapter | None = None
 
@@ -80,23 +84,26 @@ def index(
         return used[-1]
 
     started = time.perf_counter()
-    with progress.stage("index", f"{len(passages)} passages", len(passages)) as stage:
-        build = make(experiment.config["retriever"]["build"], "retriever.build")
-        retriever: Retriever = build(
-            Materials(
-                passages=passages,
-                embedder=lambda: experiment.embedder,
-                inputs=stage_inputs(experiment, passages),
-                artifact=artifact,
-                visibility=experiment.visibility,
-                progress=stage.advance,
-            )
+    build = make(experiment.config["retriever"]["build"], "retriever.build")
+    retriever: Retriever = build(
+        Materials(
+            passages=passages,
+            embedder=lambda: experiment.embedder,
+            inputs=index_inputs(experiment, passages),
+            artifact=artifact,
+            visibility=experiment.visibility,
+            stage=progress.stage,
         )
-        stage.detail = retriever.name
+    )
     costs = [build_cost(folder) for folder in used]
     if not costs:  # built in memory
         return Indexed(retriever, time.perf_counter() - started, None)
     return Indexed(retriever, sum(s for s, _ in costs), sum(b for _, b in costs))
+
+
+def index_inputs(experiment: Experiment, passages: Sequence[Passage]) -> dict[str, Any]:
+    """What an index's contents depend on: whole passages, dates included, and the embedder."""
+    return {"passages": _hash([asdict(p) for p in passages])} | experiment.embedder_inputs
 
 
 def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
@@ -109,7 +116,8 @@ def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
         "tuning": part["name"],
         "version": TUNING_VERSION,
         "weights": obtained.identity,
-        "settings": asdict(settings),
+        "train": part["train"],
+        "settings": {**part["settings"], **experiment.tuning_place},
         "examples": _hash([asdict(e) for e in examples]),
     }
 
@@ -117,13 +125,24 @@ def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
 
         def build(folder: Path) -> None:
             trainer = make(part["train"], "tuning.train")
-            report = trainer(obtained.folder, examples, settings, folder, _step_shower(stage))
+            trust = {"trust_remote_code": True} if experiment.trusts_remote_code else {}
+            shower = _step_shower(stage)
+            report = trainer(obtained.folder, examples, settings, folder, shower, **trust)
             (folder / "training.json").write_text(json.dumps(asdict(report), indent=2) + "\n")
 
         folder = store.artifact("adapter", inputs, build)
         report = json.loads((folder / "training.json").read_text())
         stage.detail = f"loss {report['losses'][-1]:.3f}" if report["losses"] else ""
-    return Adapter(folder, f"{part['name']}:{folder.name}", report)
+    identity = f"{part['name']}:{_contents(folder)}"
+    return Adapter(folder, identity, report, tuple(part["examples"]["kinds"]))
+
+
+def _contents(folder: Path) -> str:
+    """A hash of the adapter's weights: what was trained, not what was asked for."""
+    digest = sha256()
+    for shard in sorted(folder.rglob("*.safetensors")):
+        digest.update(shard.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _step_shower(stage: Stage) -> Any:
@@ -146,8 +165,9 @@ def retrieve(
     with progress.stage(
         "retrieve", f"k={experiment.k}, {experiment.visibility.view}", len(questions)
     ) as stage:
-        started = time.perf_counter()
         queries = [Query(q.text, q.as_of) for q in questions]
+        retriever.retrieve(queries[:1], experiment.k)  # whatever is loaded at first use, untimed
+        started = time.perf_counter()
         results = retriever.retrieve(queries, experiment.k)
         seconds = (time.perf_counter() - started) / max(1, len(questions))
         stage.advance(len(questions))
@@ -161,7 +181,7 @@ def gold(
     by_revision: dict[str, list[Passage]] = {}
     for passage in passages:
         by_revision.setdefault(passage.revision, []).append(passage)
-    return Fetched({q.id: gold_passages(q, by_revision, experiment.k) for q in questions}, 0.0)
+    return Fetched({q.id: gold_passages(q, by_revision, experiment.k) for q in questions}, None)
 
 
 def generate(
@@ -246,8 +266,9 @@ def _trace(
     fetched: Mapping[str, Fetched],
 ) -> Trace:
     seconds = {"generation": completion.seconds}
-    if pipeline.retrieval:
-        seconds["retrieval"] = fetched[pipeline.context].seconds
+    searched = fetched[pipeline.context].seconds if pipeline.retrieval else None
+    if searched is not None:
+        seconds["retrieval"] = searched
     return Trace(
         question=question.id, pipeline=pipeline.name, retrieved=marked, prompt=completion.prompt,
         output=completion.text, prompt_tokens=completion.prompt_tokens,

@@ -59,13 +59,10 @@ class Store:
             return target
         with self._writing():
             target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(str(target) + ".lock"):
-                if not _complete(target):
-                    self._build(target, kind, inputs, build)
+        with FileLock(str(target) + ".lock"):
+            if not _complete(target):
+                self._build(target, kind, inputs, build)
         return target
-
-    def has(self, kind: str, inputs: Mapping[str, Any]) -> bool:
-        return _complete(self.root / kind / key_of(inputs))
 
     def rows(self, kind: str, inputs: Mapping[str, Any]) -> Rows:
         """The table of small results that share ``inputs``."""
@@ -82,10 +79,12 @@ class Store:
             folder = Path(scratch) / "artifact"
             folder.mkdir()
             started = time.perf_counter()
-            build(folder)
-            _write_manifest(folder, kind, inputs, seconds=round(time.perf_counter() - started, 3))
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(folder, target)
+            build(folder)  # its errors are its own: not every OSError in there is the store's
+            seconds = round(time.perf_counter() - started, 3)
+            with self._writing():
+                _write_manifest(folder, kind, inputs, seconds=seconds)
+                shutil.rmtree(target, ignore_errors=True)
+                os.replace(folder, target)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -110,14 +109,7 @@ class Rows:
                 raise StoreError(
                     f"could not open {path}: {error}", todo="check the folder's permissions"
                 ) from error
-            aside = path.with_suffix(".damaged")
-            os.replace(path, aside)
-            log.warning(
-                "%s is damaged (%s); moved to %s, its rows are computed again",
-                path,
-                error,
-                aside.name,
-            )
+            self._set_aside(error)
             self._connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -128,14 +120,37 @@ class Rows:
         )
         return connection
 
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        """Move the file, its log included, out of the way; it stays there to be looked at."""
+        aside = self.path.with_suffix(".damaged")
+        for ending in ("", "-wal", "-shm"):
+            if (part := Path(f"{self.path}{ending}")).exists():
+                os.replace(part, f"{aside}{ending}")
+        log.warning(
+            "%s is damaged (%s); moved to %s, its rows are computed again",
+            self.path,
+            error,
+            aside.name,
+        )
+
     def get(self, keys: Iterable[str]) -> dict[str, Any]:
         """The values at hand among ``keys``."""
+        try:
+            return self._read(list(keys))
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"could not read {self.path}: {error}", todo="run it again") from error
+        except (sqlite3.DatabaseError, ValueError) as error:  # damage, or a value that is no JSON
+            self._connection.close()
+            self._set_aside(sqlite3.DatabaseError(str(error)))
+            self._connection = self._open()
+            return {}
+
+    def _read(self, wanted: list[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        wanted = list(keys)
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
-            query = f"SELECT key, value FROM rows WHERE key IN ({marks})"  # noqa: S608 (marks are question marks)
+            query = f"SELECT key, value FROM rows WHERE key IN ({marks})"  # noqa: S608 (question marks)
             found.update((k, json.loads(v)) for k, v in self._connection.execute(query, part))
         return found
 

@@ -6,21 +6,46 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.records import Retrieved, Sample
+from evalkit.records import Retrieved, Sample, Score
+from evalkit.scoring.blame import blame
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def traces_frame(samples: Iterable[Sample]) -> pd.DataFrame:
-    """One row per question and pipeline: what was fetched, shown, said, parsed, and its cost.
+def traces_frame(samples: Iterable[Sample], scores: Iterable[Score] | None = None) -> pd.DataFrame:
+    """One row per question, pipeline and repeat: what was fetched, shown, said, and its cost.
 
     ``passages`` is a list of ``{id, document, revision, valid_from, valid_to, score, shown, text}``;
-    null where the pipeline has no retriever.
+    null where the pipeline has no retriever. With the ``scores`` of the samples there are two more
+    columns: ``blame``, the stage at fault (``none`` where the answer is right), and ``blame_rule``.
     """
     import pandas as pd
 
-    return pd.DataFrame([_trace_row(s) for s in samples])
+    grouped = _grouped(scores)
+    return pd.DataFrame([_trace_row(s) | _blamed(s, grouped) for s in samples])
+
+
+_Grouped = Mapping[tuple[str, str, int], list[Score]]
+
+
+def _grouped(scores: Iterable[Score] | None) -> _Grouped | None:
+    """Scores by question, pipeline and repeat; None where there are none to read."""
+    if scores is None:
+        return None
+    grouped: dict[tuple[str, str, int], list[Score]] = {}
+    for score in scores:
+        grouped.setdefault((score.question, score.pipeline, score.repeat), []).append(score)
+    return grouped
+
+
+def _blamed(sample: Sample, grouped: _Grouped | None) -> dict[str, str]:
+    if grouped is None:
+        return {}
+    trace = sample.trace
+    mine = grouped.get((trace.question, trace.pipeline, trace.repeat), [])
+    found = blame(sample, mine)
+    return {"blame": found.stage, "blame_rule": found.rule}
 
 
 def _trace_row(sample: Sample) -> dict[str, Any]:
@@ -72,9 +97,17 @@ def rewritten(frame: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame
     return made
 
 
-def questions_table(samples: Sequence[Sample], scores: pd.DataFrame) -> list[dict[str, Any]]:
-    """One mapping per question with the answers of every pipeline side by side."""
-    cells = _cells(scores)
+def questions_table(
+    samples: Sequence[Sample], frame: pd.DataFrame, scores: Iterable[Score] | None = None
+) -> list[dict[str, Any]]:
+    """One mapping per question with the answers of every pipeline side by side.
+
+    Args:
+        samples: The samples of all pipelines.
+        frame: The table of scores, for the marks and the class of each answer.
+        scores: The same as a list; with it every answer carries ``blame`` and ``blame_rule``.
+    """
+    cells, grouped = _cells(frame), _grouped(scores)
     table: dict[str, dict[str, Any]] = {}
     for sample in samples:
         question = sample.question
@@ -89,7 +122,7 @@ def questions_table(samples: Sequence[Sample], scores: pd.DataFrame) -> list[dic
                 "answers": {},
             },
         )
-        row["answers"][sample.trace.pipeline] = _answer(sample, cells)
+        row["answers"][sample.trace.pipeline] = _answer(sample, cells) | _blamed(sample, grouped)
     return list(table.values())
 
 
@@ -98,10 +131,7 @@ def _answer(
 ) -> dict[str, Any]:
     trace = sample.trace
     found = {m: cells.get((trace.question, trace.pipeline, m), (None, None)) for m in _SHOWN}
-    control = sample.question.category == "control"
-    correct = found[
-        "retention/generation/correct" if control else "correctness/generation/correct"
-    ][0]
+    correct = next((v for m in _CORRECT if (v := found[m][0]) is not None), None)
     strict = found["format/generation/strict"][0]
     return {
         "output": trace.output if trace.error is None else f"(failed: {trace.error})",
@@ -116,9 +146,14 @@ def _answer(
     }
 
 
-_SHOWN = (
+# Of these one is scored: where something answers, where nothing does, on control questions.
+_CORRECT = (
     "correctness/generation/correct",
+    "correctness/generation/abstention",
     "retention/generation/correct",
+)
+_SHOWN = (
+    *_CORRECT,
     "format/generation/strict",
     "freshness/generation/outdated",
 )

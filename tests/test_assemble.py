@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 import evalkit
-from evalkit.assemble import Experiment, call, make, stage_inputs
+from evalkit.assemble import Experiment, call, make
 from evalkit.compose import compose, resolved
 from evalkit.errors import ConfigError
 from evalkit.records import Passage
 from evalkit.retrieval import HashEmbedder
+from evalkit.stages import index_inputs
 
 
 def experiment(tiny_overrides: list[str], *more: str) -> Experiment:
@@ -74,6 +77,14 @@ def test_training_examples_are_those_that_the_configuration_names(
     assert experiment(tiny_overrides, "seed=1").examples != experiment(tiny_overrides).examples
 
 
+def test_training_uses_the_prompt_that_the_tuned_pipelines_share(tiny_overrides: list[str]) -> None:
+    """Trained on the very prompt that is used at test time; where they differ, on the common one."""
+    both = [f"+pipelines.{name}.prompt.system=Be terse." for name in ("lora", "hybrid")]
+    square = [*tiny_overrides, "pipeline=[lora,hybrid]"]
+    assert "Be terse." in experiment(square, *both).examples[0].messages[0]["content"]
+    assert "Be terse." not in experiment(square, both[0]).examples[0].messages[0]["content"]
+
+
 def test_the_judge_gets_the_embedder_only_where_it_asks_for_it(tiny_overrides: list[str]) -> None:
     lexical = experiment(tiny_overrides)
     assert lexical.judge.name
@@ -86,16 +97,19 @@ def test_the_judge_gets_the_embedder_only_where_it_asks_for_it(tiny_overrides: l
 
 
 def test_an_index_depends_on_passages_and_embedder(tiny_overrides: list[str]) -> None:
-    """Another text, title or embedder is another index; the retriever's k is not."""
+    """Another text, title, date or embedder is another index; the retriever's k is not."""
     made = experiment(tiny_overrides)
     passage = Passage("A#0", "A", "A@1", "T", "text")
-    base = stage_inputs(made, [passage])
-    assert stage_inputs(experiment(tiny_overrides, "retriever.k=9"), [passage]) == base
+    base = index_inputs(made, [passage])
+    assert index_inputs(experiment(tiny_overrides, "retriever.k=9"), [passage]) == base
     changed = [
-        stage_inputs(made, [Passage("A#0", "A", "A@1", "T", "other")]),
-        stage_inputs(made, [Passage("A#0", "A", "A@1", "U", "text")]),
-        stage_inputs(made, [passage, passage]),
-        stage_inputs(experiment(tiny_overrides, "embedder.encoder.dimension=64"), [passage]),
+        index_inputs(made, [Passage("A#0", "A", "A@1", "T", "other")]),
+        index_inputs(made, [Passage("A#0", "A", "A@1", "U", "text")]),
+        index_inputs(made, [passage, passage]),
+        index_inputs(made, [replace(passage, valid_to=date(2025, 6, 1))]),
+        index_inputs(made, [replace(passage, intact=False)]),
+        index_inputs(experiment(tiny_overrides, "embedder.name=other"), [passage]),
+        index_inputs(experiment(tiny_overrides, "embedder.encoder.dimension=64"), [passage]),
     ]
     assert base not in changed
 

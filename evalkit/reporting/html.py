@@ -18,9 +18,13 @@ from evalkit.reporting.view import (
     any_failed,
     cell_of,
     checked,
+    confidence,
+    confidence_words,
     pipeline_names,
+    present_classes,
     rows,
     scorecard_rows,
+    statements_note,
 )
 
 # More open rows than this and a reader sees none; the others fold away.
@@ -59,9 +63,9 @@ def _context(results: Results, questions: Sequence[Mapping[str, Any]]) -> dict[s
     table = scorecard_rows(results)
     shown = {row.metric for row in table}
     others = [row for row in rows(results) if row.metric not in shown]
-    comparisons, shown_first = comparison_rows(results.get("comparisons") or ()), HEADLINES
+    comparisons, shown_first = comparison_rows(results), HEADLINES
     if sum(c["id"] in HEADLINES for c in comparisons) > COMPARISONS_SHOWN:
-        shown_first = HEADLINES[:2]
+        shown_first = HEADLINES[:3]
     return {
         "title": str(results.get("title") or results.get("experiment") or "run"),
         "facts": _facts(results),
@@ -72,9 +76,12 @@ def _context(results: Results, questions: Sequence[Mapping[str, Any]]) -> dict[s
         "other_groups": _groups(others),
         "absences": absences(table),
         "failed": any_failed(table),
+        "statements_note": statements_note(table),
+        "confidence": confidence_words(results),
+        "p_limit": f"{1 - confidence(results):.6g}",
         "effects": effects_chart(results),
         "bars": class_bars(results),
-        "classes": CLASSES,
+        "classes": present_classes(results),
         "class_colours": CLASS_COLOURS,
         "categories": _by_category(results),
         "comparisons": [c for c in comparisons if c["id"] in shown_first],
@@ -147,7 +154,7 @@ def _by_category(results: Results) -> list[dict[str, Any]]:
             percent = unit_of_metric(metric) == "share"
             name = label_of(metric).name
             tables.append({"metric": metric, "name": name, "rows": lines, "percent": percent})
-    order = ("correctness/generation/correct", "freshness/generation/current")
+    order = (*HEADLINES[:2], "freshness/generation/current")
     tables.sort(key=lambda t: order.index(t["metric"]) if t["metric"] in order else len(order))
     return tables
 
@@ -218,6 +225,8 @@ def _answer(answer: Mapping[str, Any]) -> dict[str, Any]:
         "label": kind or ("" if correct is None else "correct" if correct else "wrong"),
         "correct": None if correct is None else bool(correct),
         "strict": None if strict is None else bool(strict),
+        "blame": _blamed(answer),
+        "blame_rule": str(answer.get("blame_rule") or ""),
         "passages": [
             {
                 "id": p.get("id", ""),
@@ -227,6 +236,12 @@ def _answer(answer: Mapping[str, Any]) -> dict[str, Any]:
             for p in answer.get("passages") or ()
         ],
     }
+
+
+def _blamed(answer: Mapping[str, Any]) -> str:
+    """The stage at fault in words, for a wrong answer."""
+    stage = str(answer.get("blame") or "none")
+    return stage.replace("_", " ") if answer.get("correct") is False and stage != "none" else ""
 
 
 def _signatures(results: Results) -> list[tuple[str, str, int]]:

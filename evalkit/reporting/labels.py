@@ -87,11 +87,18 @@ LABELS: dict[str, Label] = {
     "freshness/generation/outdated": Label(
         "outdated answers", "outdated answers", "lower", absent=_NO_TIME
     ),
-    "correctness/generation/correct": Label("correct", "correct answers"),
+    "correctness/generation/correct": Label(
+        "correct", "correct answers", absent="no question has an answer"
+    ),
     "correctness/generation/exact_match": Label("exact match", "exact matches"),
     "correctness/generation/token_f1": Label("token F1", "token F1"),
     "correctness/generation/contains": Label("contains the answer", "answers that contain the key"),
-    "correctness/generation/abstention": Label("abstains rightly", "right abstention"),
+    "correctness/generation/abstention": Label(
+        "abstains when due", "abstention when due", absent="every question has an answer"
+    ),
+    "correctness/generation/over_abstention": Label(
+        "abstains wrongly", "wrong abstention", "lower", absent="no question has an answer"
+    ),
     "citation/generation/precision": Label(
         "citation precision", "citation precision", absent=_NO_CITATION
     ),
@@ -124,7 +131,7 @@ SCORECARD: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("format", "generation", ("strict", "loose", "correct_given_compliance")),
     ("freshness", "retrieval", ("current_recall", "stale_rate", "stale_above_current", "lag_days")),
     ("freshness", "generation", ("current", "outdated")),
-    ("correctness", "generation", ("correct", "abstention")),
+    ("correctness", "generation", ("correct", "abstention", "over_abstention")),
     ("citation", "generation", ("precision", "recall")),
     ("retention", "generation", ("correct",)),
     ("cost", "retrieval", ("seconds",)),
@@ -132,6 +139,7 @@ SCORECARD: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 HEADLINES: tuple[str, ...] = (
     "correctness/generation/correct",
+    "correctness/generation/abstention",
     "format/generation/strict",
     "freshness/generation/current",
     "freshness/generation/outdated",
@@ -139,7 +147,9 @@ HEADLINES: tuple[str, ...] = (
     "faithfulness/generation/faithfulness",
     "retention/generation/correct",
 )
-CLASSES: tuple[str, ...] = ("current", "mixed", "premature", "outdated", "wrong", "abstained")
+CLASSES: tuple[str, ...] = (
+    "current", "mixed", "premature", "outdated", "wrong", "abstained", "failed",
+)  # fmt: skip
 
 
 def label_of(metric: str) -> Label:

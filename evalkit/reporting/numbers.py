@@ -50,6 +50,11 @@ def p_text(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def percent_of(confidence: float) -> str:
+    """A confidence as a report writes it: ``95 %``, ``99.9 %``."""
+    return f"{100 * confidence:.6g} %"
+
+
 def unit_word(unit: str, *, difference: bool = False) -> str:
     """The unit as a word behind a number."""
     share = "points" if difference else "%"

@@ -6,16 +6,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evalkit.reporting.labels import label_of
-from evalkit.reporting.numbers import number, signed, signed_interval, unit_of_metric, unit_word
-from evalkit.reporting.view import Cell, Results, pipeline_names, rows
+from evalkit.reporting.numbers import (
+    number,
+    p_text,
+    signed,
+    signed_interval,
+    unit_of_metric,
+    unit_word,
+)
+from evalkit.reporting.view import (
+    Cell,
+    Results,
+    confidence,
+    confidence_words,
+    pipeline_names,
+    questions_covered,
+    rows,
+    shows_change,
+)
 
 FAILURE_LIMIT = 0.02
+CORRECT, ABSTENTION = "correctness/generation/correct", "correctness/generation/abstention"
+OUTDATED = "freshness/generation/outdated"
 # What the reading speaks of, most important first; the page has the rest.
 SUBJECTS: tuple[str, ...] = (
-    "correctness/generation/correct",
+    CORRECT,
+    ABSTENTION,
     "format/generation/strict",
     "freshness/generation/current",
-    "freshness/generation/outdated",
+    OUTDATED,
     "faithfulness/generation/groundedness",
     "retention/generation/correct",
 )
@@ -25,33 +44,46 @@ def reading(results: Results) -> list[str]:
     """Sentences about the result, most important first.
 
     An effect is said to raise or lower something only where its whole interval lies on one side of
-    zero; otherwise the sentence says that none is shown, and which sizes remain possible.
+    zero and its p value is below 1 - confidence; otherwise the sentence says that none is shown,
+    and which sizes remain possible.
     """
-    effects = [e for m in SUBJECTS for e in results.get("effects") or () if e["metric"] == m]
-    sentences = _levels(results, SUBJECTS[0], "Correct answers on {n} questions")
+    effects = [
+        _judged(results, e)
+        for m in SUBJECTS
+        for e in results.get("effects") or ()
+        if e["metric"] == m
+    ]
+    sentences = _levels(results, CORRECT, "Correct answers on {n} answerable questions")
+    sentences += _levels(results, ABSTENTION, "Abstention on {n} questions that nothing answers")
     for kind in ("retrieval", "tuning"):
         sentences += _main_effects(kind, [e for e in effects if e["effect"] == kind])
-    sentences += [_interaction(e) for e in effects if e["effect"] == "interaction" and _clear(e)]
-    sentences += _levels(results, SUBJECTS[3], "Outdated answers on {n} time-sensitive questions")
+    sentences += [_interaction(e) for e in effects if e["effect"] == "interaction" and e["shown"]]
+    sentences += _levels(results, OUTDATED, "Outdated answers on {n} time-sensitive questions")
     sentences += _failures(results)
     if effects:
         sentences.append(
-            "Intervals are 95 % intervals for one metric at a time; with many metrics a few will "
-            "miss by chance."
+            f"Intervals are {confidence_words(results)} intervals for one metric at a time; with "
+            "many metrics a few will miss by chance."
         )
     return sentences
+
+
+def _judged(results: Results, effect: Mapping[str, Any]) -> dict[str, Any]:
+    """The effect with what may be said of it, and on which part of the questions it was seen."""
+    shown = shows_change(effect, confidence(results))
+    return {**effect, "shown": shown, "part": questions_covered(results, effect)}
 
 
 def _main_effects(kind: str, effects: Sequence[Mapping[str, Any]]) -> list[str]:
     bounded = [e for e in effects if e.get("low") is not None and e.get("high") is not None]
     subject, sentences = kind.capitalize(), []
     for verb, chosen in (
-        ("raised", [e for e in bounded if e["low"] > 0]),
-        ("lowered", [e for e in bounded if e["high"] < 0]),
+        ("raised", [e for e in bounded if e["shown"] and e["low"] > 0]),
+        ("lowered", [e for e in bounded if e["shown"] and e["high"] < 0]),
     ):
         if chosen:
             sentences.append(f"{subject} {verb} {_joined(_by(e) for e in chosen)}.")
-    if unshown := [e for e in bounded if not _clear(e)]:
+    if unshown := [e for e in bounded if not e["shown"]]:
         sentences.append(
             f"No effect of {kind} is shown on {_joined(_around(e) for e in unshown)}: any size "
             "inside the brackets fits the data."
@@ -62,12 +94,14 @@ def _main_effects(kind: str, effects: Sequence[Mapping[str, Any]]) -> list[str]:
 def _by(effect: Mapping[str, Any]) -> str:
     unit = unit_of_metric(effect["metric"])
     size = f"{number(abs(effect['value']), unit)} {unit_word(unit, difference=True)}"
-    return f"{_subject(effect)} by {size} {_bounds(effect)}"
+    return f"{_subject(effect)} by {size} {_bounds(effect)}{_part(effect)}"
 
 
 def _around(effect: Mapping[str, Any]) -> str:
     size = signed(effect["value"], unit_of_metric(effect["metric"]))
-    return f"{_subject(effect)} ({size} {_bounds(effect)})"
+    crosses = effect["low"] <= 0 <= effect["high"]
+    p = "" if crosses else f", p\u00a0{p_text(effect.get('p_value'))}"
+    return f"{_subject(effect)} ({size} {_bounds(effect)}{p}){_part(effect)}"
 
 
 def _interaction(effect: Mapping[str, Any]) -> str:
@@ -76,7 +110,7 @@ def _interaction(effect: Mapping[str, Any]) -> str:
     direction = "higher" if effect["value"] > 0 else "lower"
     return (
         f"The effect of tuning on {label_of(effect['metric']).phrase} is {size} "
-        f"{_bounds(effect)} {direction} with retrieval than without."
+        f"{_bounds(effect)} {direction} with retrieval than without{_part(effect)}."
     )
 
 
@@ -89,13 +123,12 @@ def _subject(effect: Mapping[str, Any]) -> str:
     return f"{phrase} ({place})"
 
 
+def _part(effect: Mapping[str, Any]) -> str:
+    return f" on {effect['part']}" if effect["part"] else ""
+
+
 def _bounds(effect: Mapping[str, Any]) -> str:
     return signed_interval(effect["low"], effect["high"], unit_of_metric(effect["metric"]))
-
-
-def _clear(effect: Mapping[str, Any]) -> bool:
-    low, high = effect.get("low"), effect.get("high")
-    return low is not None and high is not None and not low <= 0 <= high
 
 
 def _joined(parts: Iterable[str]) -> str:

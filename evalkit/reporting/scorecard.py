@@ -15,8 +15,10 @@ from evalkit.reporting.view import (
     absences,
     any_failed,
     checked,
+    confidence_words,
     pipeline_names,
     scorecard_rows,
+    statements_note,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def scorecard_markdown(results: Results) -> str:
         _line([row.axis, row.stage, _named(row), *(_markdown_cell(c) for c in row.cells)])
         for row in table
     ]
-    tail = ["", *(f"- {_escaped(text)}" for text in legend(table, cell_n=True))]
+    tail = ["", *(f"- {_escaped(text)}" for text in legend(results, table, cell_n=True))]
     notes = [
         f"- {_escaped(str(n))}" for n in (*_list(results, "notes"), *_list(results, "warnings"))
     ]
@@ -77,19 +79,22 @@ def print_scorecard(results: Results, console: Console) -> None:
     for block in _blocks(len(names), console.width):
         console.print(_rich_table(table, names, block))
         console.print()
-    for text in legend(table, cell_n=False):
+    for text in legend(results, table, cell_n=False):
         console.print(Text(text, style="dim"))
     console.print()
     for sentence in reading(results):
         console.print(Padding(Text(sentence), (0, 0, 1, 0)))
 
 
-def legend(table: Sequence[Row], *, cell_n: bool) -> list[str]:
+def legend(results: Results, table: Sequence[Row], *, cell_n: bool) -> list[str]:
     """What the marks in a scorecard mean, with the reasons of its n/a cells."""
     n = "n is the number of questions scored" + ("" if cell_n else ", a range over pipelines")
-    lines = [f"Shares in per cent with 95 % intervals; {n}. ↓ lower is better."]
+    lines = [
+        f"Shares in per cent with {confidence_words(results)} intervals; {n}. ↓ lower is better."
+    ]
     if any_failed(table):
         lines.append("† Some questions failed; they are counted and left out of the value.")
+    lines += [text for text in (statements_note(table),) if text]
     return lines + [f"n/a: {reason}." for reason in absences(table)]
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.reporting.labels import SCORECARD, label_of
-from evalkit.reporting.numbers import interval, number, unit_of_metric
+from evalkit.reporting.labels import CLASSES, SCORECARD, label_of
+from evalkit.reporting.numbers import interval, number, percent_of, unit_of_metric
 
 Results = Mapping[str, Any]
 SCHEMA = 1
@@ -88,9 +88,51 @@ def checked(results: Results) -> Results:
     return results
 
 
+def confidence(results: Results) -> float:
+    """The coverage of the intervals, 0.95 where the results do not say."""
+    return float((results.get("statistics") or {}).get("confidence") or 0.95)
+
+
+def confidence_words(results: Results) -> str:
+    """The coverage of the intervals in words: ``95 %``."""
+    return percent_of(confidence(results))
+
+
+def shows_change(row: Mapping[str, Any], level: float) -> bool:
+    """Whether an effect or difference is shown: its interval leaves zero out and p < 1 - level."""
+    low, high, p = (row.get(key) for key in ("low", "high", "p_value"))
+    if low is None or high is None or p is None:
+        return False
+    # Rounded, since 1 - 0.95 is a little more than 0.05.
+    return not low <= 0 <= high and p < round(1 - level, 12)
+
+
+def questions_defined(results: Results, metric: str) -> int:
+    """How many questions a metric is defined on: the most over pipelines, whatever became of them."""
+    counts = ("n_scored", "n_failed", "n_abstained")
+    sums = (
+        sum(int(e.get(name) or 0) for name in counts)
+        for e in results["estimates"]
+        if e["metric"] == metric
+    )
+    return max(sums, default=0)
+
+
+def questions_covered(results: Results, effect: Mapping[str, Any]) -> str:
+    """``31 of 98 questions`` where an effect rests on a part of what its metric is defined on."""
+    pairs, defined = effect.get("n_pairs"), questions_defined(results, effect["metric"])
+    return f"{pairs} of {defined} questions" if pairs is not None and pairs < defined else ""
+
+
 def pipeline_names(results: Results) -> list[str]:
     """The pipelines in the order of the run."""
     return [str(p["name"]) for p in results["pipelines"]]
+
+
+def present_classes(results: Results) -> tuple[str, ...]:
+    """The answer classes that a key needs: ``failed`` only where something failed."""
+    failed = any(c["class"] == "failed" and c["n"] for c in results.get("classes") or ())
+    return CLASSES if failed else tuple(kind for kind in CLASSES if kind != "failed")
 
 
 def rows(results: Results, metrics: Sequence[str] | None = None) -> list[Row]:
@@ -116,6 +158,18 @@ def absences(table: Sequence[Row]) -> list[str]:
         reason if reason == _NO_RETRIEVAL else f"{reason} ({', '.join(dict.fromkeys(names))})"
         for reason, names in found.items()
     ]
+
+
+def statements_note(table: Sequence[Row]) -> str:
+    """What a support row counts, where there is one: it differs with the form of the answers."""
+    supported = ("faithfulness/generation/faithfulness", "faithfulness/generation/groundedness")
+    if not any(row.metric in supported and any(c.scored for c in row.cells) for row in table):
+        return ""
+    return (
+        "Statements: a structured answer states one bare value, prose states whole sentences; so "
+        "faithfulness and groundedness differ in kind between pipelines whose outputs differ in "
+        "form."
+    )
 
 
 def any_failed(table: Sequence[Row]) -> bool:

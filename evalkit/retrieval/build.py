@@ -1,16 +1,18 @@
-"""Build a retriever over passages; an index that was built before from the same inputs is loaded."""
+"""Build a retriever over passages; an index built before from the same inputs is loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalkit.records import Passage
-from evalkit.retrieval.embed import Embedder, Progress
+from evalkit.retrieval.embed import Embedder
 from evalkit.retrieval.index import DenseIndex
 from evalkit.retrieval.lexical import LexicalIndex
+from evalkit.retrieval.passages import passage_text
 from evalkit.retrieval.retriever import DenseRetriever, HybridRetriever, LexicalRetriever, Retriever
 from evalkit.retrieval.visibility import Visibility
 
@@ -22,8 +24,11 @@ INDEX_VERSION = "1"
 
 @dataclass(frozen=True)
 class Materials:
-    """What a retriever is built from. ``embedder()`` is called only where vectors are needed;
-    ``inputs`` identify the passages and the embedder in the key of an index.
+    """What a retriever is built from.
+
+    ``embedder()`` is called only where vectors are needed; ``inputs`` identify the passages and the
+    embedder in the key of an index; ``stage(name, doing, total)`` is a context manager that shows
+    progress and takes ``advance(n)``.
     """
 
     passages: Sequence[Passage]
@@ -31,24 +36,35 @@ class Materials:
     inputs: Mapping[str, Any]
     artifact: Artifact
     visibility: Visibility
-    progress: Progress | None = None
+    stage: Callable[[str, str, float], AbstractContextManager[Any]]
 
 
 def dense(materials: Materials) -> Retriever:
     """Exact cosine search over embeddings."""
-    embedder = materials.embedder()
+    embedder, passages = materials.embedder(), materials.passages
+    count = len(passages)
 
     def build(folder: Path) -> None:
-        DenseIndex.build(materials.passages, embedder, progress=materials.progress).save(folder)
+        with materials.stage("embed", f"{count} passages, {embedder.name}", count) as stage:
+            texts = [passage_text(passage) for passage in passages]
+            vectors = embedder.encode(texts, progress=stage.advance)
+        DenseIndex(passages, vectors, embedder.name).save(folder)
 
-    inputs = {**materials.inputs, "index": f"flat-{INDEX_VERSION}"}
-    folder = materials.artifact("index", inputs, build)
-    return DenseRetriever(DenseIndex.load(folder), embedder, materials.visibility)
+    folder = materials.artifact(
+        "index", {**materials.inputs, "index": f"flat-{INDEX_VERSION}"}, build
+    )
+    with materials.stage("index", "faiss, exact inner product", count) as stage:
+        index = DenseIndex.load(folder)
+        stage.advance(count)
+    return DenseRetriever(index, embedder, materials.visibility)
 
 
 def bm25(materials: Materials) -> Retriever:
     """BM25; built in memory, since that is faster than reading it back."""
-    return LexicalRetriever(LexicalIndex(materials.passages), materials.visibility)
+    with materials.stage("index", "BM25", len(materials.passages)) as stage:
+        index = LexicalIndex(materials.passages)
+        stage.advance(len(materials.passages))
+    return LexicalRetriever(index, materials.visibility)
 
 
 def hybrid(materials: Materials) -> Retriever:

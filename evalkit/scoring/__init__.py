@@ -4,7 +4,7 @@
 `METRICS` lists them in the order of the scorecard.
 """
 
-from evalkit.scoring import (
+from evalkit.scoring import (  # noqa: F401  (each registers its metrics)
     citation,
     correctness,
     cost,
@@ -16,27 +16,15 @@ from evalkit.scoring import (
 )
 from evalkit.scoring.answers import answer_class
 from evalkit.scoring.blame import Blame, blame
+from evalkit.scoring.instructions import faults
 from evalkit.scoring.judges import Embedder, Judge, Judgment, OfflineJudge
 from evalkit.scoring.metric import METRICS, Metric, order_metrics
 from evalkit.scoring.parse import parse
 from evalkit.scoring.scorers import COLUMNS, metric_named, score, scores_frame, signature
 
-AXIS_MODULES = (
-    retrieval,
-    faithfulness,
-    format,
-    freshness,
-    correctness,
-    citation,
-    retention,
-    cost,
-)
-"""The modules that register metrics, one for each axis (`retrieval` serves two)."""
-
 order_metrics()
 
 __all__ = [
-    "AXIS_MODULES",
     "COLUMNS",
     "METRICS",
     "Blame",
@@ -47,6 +35,7 @@ __all__ = [
     "OfflineJudge",
     "answer_class",
     "blame",
+    "faults",
     "metric_named",
     "parse",
     "score",

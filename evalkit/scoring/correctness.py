@@ -7,18 +7,20 @@ from collections.abc import Callable
 from evalkit.records import Sample
 from evalkit.scoring.answers import abstains, answer_class, is_correct, says
 from evalkit.scoring.judges.base import Judge
-from evalkit.scoring.metric import Result, metric, scored
+from evalkit.scoring.metric import Result, metric, nothing_answers, scored
 from evalkit.scoring.text import squad_normalise, token_f1
 
 
-def _not_answerable(sample: Sample) -> str | None:
-    return None if sample.question.answerable else "no answer is valid at the question's date"
+def _something_answers(sample: Sample) -> str | None:
+    return "an answer is valid at the question's date" if sample.question.answerable else None
 
 
 @metric(
     "correctness/generation/correct",
-    "1 if the answer names a current wording and no other period's; where none exists, abstains",
+    "1 if the answer names a current wording and no other period's, where one exists",
     source="containment on word boundaries, dated answers",
+    version="2",
+    applies=nothing_answers,
 )
 def correct(sample: Sample, judge: Judge) -> Result:
     """The answer class decides; it is the label."""
@@ -35,7 +37,7 @@ def _best(sample: Sample, compare: Callable[[str, str], float]) -> Result:
     "correctness/generation/exact_match",
     "1 if the answer equals a current wording after SQuAD normalisation",
     source="Rajpurkar et al. 2016, arXiv 1606.05250",
-    applies=_not_answerable,
+    applies=nothing_answers,
 )
 def exact_match(sample: Sample, judge: Judge) -> Result:
     """The best over the current wordings."""
@@ -46,7 +48,7 @@ def exact_match(sample: Sample, judge: Judge) -> Result:
     "correctness/generation/token_f1",
     "token F1 of the answer with the nearest current wording",
     source="Rajpurkar et al. 2016, arXiv 1606.05250",
-    applies=_not_answerable,
+    applies=nothing_answers,
 )
 def best_token_f1(sample: Sample, judge: Judge) -> Result:
     """The best over the current wordings."""
@@ -56,7 +58,7 @@ def best_token_f1(sample: Sample, judge: Judge) -> Result:
 @metric(
     "correctness/generation/contains",
     "1 if the answer contains a current wording, whatever else it says",
-    applies=_not_answerable,
+    applies=nothing_answers,
 )
 def contains_current(sample: Sample, judge: Judge) -> Result:
     """Containment on word boundaries, with spellings of values made equal."""
@@ -65,11 +67,26 @@ def contains_current(sample: Sample, judge: Judge) -> Result:
 
 @metric(
     "correctness/generation/abstention",
-    "1 if the pipeline abstains exactly when no answer is valid at the question's date",
+    "1 if the pipeline abstains, where no answer is valid at the question's date",
+    version="2",
+    applies=_something_answers,
 )
 def abstention(sample: Sample, judge: Judge) -> Result:
-    """Agreement of two yes/no facts: it abstained, and nothing answers."""
+    """Abstaining when due: on unanswerable and withdrawn questions."""
+    return _declined(sample)
+
+
+@metric(
+    "correctness/generation/over_abstention",
+    "1 if the pipeline abstains although an answer is valid at the question's date",
+    direction="lower",
+    applies=nothing_answers,
+)
+def over_abstention(sample: Sample, judge: Judge) -> Result:
+    """Abstaining wrongly, which a pipeline that always abstains does every time."""
+    return _declined(sample)
+
+
+def _declined(sample: Sample) -> Result:
     declined = abstains(sample)
-    return scored(
-        declined != sample.question.answerable, label="abstained" if declined else "answered"
-    )
+    return scored(declined, label="abstained" if declined else "answered")

@@ -14,7 +14,14 @@ from evalkit.records import Sample
 from evalkit.scoring.answers import answer_class, is_correct
 from evalkit.scoring.instructions import check
 from evalkit.scoring.judges.base import Judge
-from evalkit.scoring.metric import Result, metric, not_applicable, scored
+from evalkit.scoring.metric import (
+    Result,
+    first_reason,
+    metric,
+    not_applicable,
+    nothing_answers,
+    scored,
+)
 from evalkit.scoring.parse import unfence
 
 IFEVAL = "IFEval, Zhou et al. 2023, arXiv 2311.07911"
@@ -112,8 +119,9 @@ def instructions_loose(sample: Sample, judge: Judge) -> Result:
 
 @metric(
     "format/generation/correct_given_compliance",
-    "1 if the answer is correct, among the answers that meet every instruction",
-    applies=_no_instructions,
+    "1 if the answer is correct, among the answers to answerable questions in the right format",
+    version="2",
+    applies=first_reason(_no_instructions, nothing_answers),
 )
 def correct_given_compliance(sample: Sample, judge: Judge) -> Result:
     """Not applicable to an answer that breaks its format."""

@@ -21,6 +21,7 @@ from evalkit.scoring.metric import (
     no_evidence,
     no_retriever,
     not_applicable,
+    nothing_dated,
     scored,
 )
 from evalkit.scoring.passages import covered_share, evidence_quotes, retrieved_passages
@@ -48,7 +49,8 @@ def current_recall(sample: Sample, judge: Judge) -> Result:
     "freshness/retrieval/stale_rate",
     "share of retrieved passages whose revision is not in force at the question's date",
     direction="lower",
-    applies=no_retriever,
+    version="2",
+    applies=first_reason(no_retriever, nothing_dated),
 )
 def stale_rate(sample: Sample, judge: Judge) -> Result:
     """Passages from superseded, withdrawn or not yet valid revisions, over all retrieved."""
@@ -63,7 +65,8 @@ def stale_rate(sample: Sample, judge: Judge) -> Result:
     "freshness/retrieval/stale_above_current",
     "1 if a superseded passage of an evidence document ranks above its first current one",
     direction="lower",
-    applies=first_reason(no_retriever, no_evidence),
+    version="2",
+    applies=first_reason(no_retriever, nothing_dated, no_evidence),
 )
 def stale_above_current(sample: Sample, judge: Judge) -> Result:
     """Compared within each evidence document; documents without both kinds are left out."""
@@ -84,7 +87,8 @@ def stale_above_current(sample: Sample, judge: Judge) -> Result:
     "mean days since the retrieved passages' revisions were superseded (0 while in force)",
     direction="lower",
     unit="days",
-    applies=no_retriever,
+    version="2",
+    applies=first_reason(no_retriever, nothing_dated),
 )
 def lag_days(sample: Sample, judge: Judge) -> Result:
     """Mean over retrieved passages; a revision in force or not yet valid counts 0 days."""

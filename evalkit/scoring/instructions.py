@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
+from evalkit.records import FormatSpecification
 from evalkit.scoring.text import contains
 
 REGEX_SECONDS = 1.0
@@ -25,9 +27,12 @@ def check(instruction: Mapping[str, Any], text: str) -> str:
     """
     parameters = dict(instruction)
     kind = parameters.pop("kind", None)
-    if kind not in CHECKERS:
+    if not isinstance(kind, str) or kind not in CHECKERS:
+        near = get_close_matches(str(kind), CHECKERS, n=1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise InstructionError(
-            f"format instruction of kind {kind!r}: unknown; known kinds: {', '.join(CHECKERS)}"
+            f"format instruction of kind {kind!r}: unknown{meant}; known kinds: "
+            f"{', '.join(CHECKERS)}"
         )
     checker, required, optional = CHECKERS[kind]
     missing = sorted(required - parameters.keys())
@@ -37,7 +42,29 @@ def check(instruction: Mapping[str, Any], text: str) -> str:
             f"format instruction of kind {kind!r}: missing parameters {missing}, unknown "
             f"parameters {unknown}; expected {sorted(required)}, optional {sorted(optional)}"
         )
+    for name, value in parameters.items():
+        accepts, expected = _PARAMETERS[name]
+        if not accepts(value):
+            raise InstructionError(
+                f"format instruction of kind {kind!r}: {name}={value!r}; expected {expected}"
+            )
     return checker(text, **parameters)
+
+
+def faults(spec: FormatSpecification) -> list[str]:
+    """What is wrong with the instructions of a specification, one text per faulty instruction.
+
+    Finds before a run what `check` would raise in it: an unknown kind, a missing, unknown or
+    malformed parameter, an invalid JSON schema, an invalid regular expression. Empty where the
+    specification is sound.
+    """
+    found = []
+    for position, instruction in enumerate(spec.instructions):
+        try:
+            check(instruction, "")
+        except InstructionError as error:
+            found.append(f"instructions[{position}]: {error}")
+    return found
 
 
 def strict_json(text: str) -> Any:
@@ -91,10 +118,6 @@ def _validator(schema: str) -> Any:
 def _regex(text: str, pattern: str, match: str = "full") -> str:
     import regex
 
-    if match not in ("full", "search"):
-        raise InstructionError(
-            f"format instruction of kind 'regex': match={match!r}; expected 'full' or 'search'"
-        )
     try:
         function = regex.fullmatch if match == "full" else regex.search
         found = function(pattern, text, timeout=REGEX_SECONDS)
@@ -134,6 +157,25 @@ def _one_line(text: str) -> str:
     lines = len(text.strip().splitlines())
     return "" if lines == 1 else f"{lines} lines, exactly one allowed"
 
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_phrases(value: Any) -> bool:
+    # A text is a sequence of texts too: its letters.
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    return listed and bool(value) and all(isinstance(each, str) and each for each in value)
+
+
+_PARAMETERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "schema": (lambda v: isinstance(v, Mapping | bool), "a JSON schema: an object"),
+    "pattern": (lambda v: isinstance(v, str), "a regular expression"),
+    "match": (lambda v: v in ("full", "search"), "'full' or 'search'"),
+    "count": (_is_count, "a whole number, 0 or more"),
+    "phrases": (_are_phrases, "a list of texts"),
+}
+"""What each parameter must be, and how to say so."""
 
 Checker = Callable[..., str]
 CHECKERS: dict[str, tuple[Checker, frozenset[str], frozenset[str]]] = {

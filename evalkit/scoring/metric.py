@@ -139,13 +139,20 @@ def metric(
 
 
 def no_retriever(sample: Sample) -> str | None:
-    """Why there are no passages to look at, or None.
+    """Why there are no passages to look at, or None; ``retrieved`` is None only without one."""
+    return "no retriever" if sample.trace.retrieved is None else None
 
-    A trace with an error and no passages may have lost them to that error, so it is left to
-    count as failed.
-    """
-    trace = sample.trace
-    return "no retriever" if trace.retrieved is None and trace.error is None else None
+
+def nothing_answers(sample: Sample) -> str | None:
+    """Why no answer can be right, or None: abstaining is right there, and has its own metric."""
+    return None if sample.question.answerable else "nothing answers it: see abstention"
+
+
+def nothing_dated(sample: Sample) -> str | None:
+    """Why no passage can be out of date, or None."""
+    revisions = sample.revisions.values()
+    dated = any(r.valid_from is not None or r.valid_to is not None for r in revisions)
+    return None if dated else "nothing is dated"
 
 
 def no_evidence(sample: Sample) -> str | None:

@@ -13,6 +13,7 @@ from evalkit.scoring.metric import (
     no_evidence,
     no_retriever,
     not_applicable,
+    nothing_dated,
     scored,
 )
 from evalkit.scoring.passages import covered_share, covers, evidence_quotes, retrieved_passages
@@ -56,11 +57,12 @@ def average_precision(relevant: Sequence[bool]) -> float:
     return total / hits if hits else 0.0
 
 
-def contract_breaches(retrieved: Sequence[Retrieved]) -> list[str]:
+def contract_breaches(retrieved: Sequence[Retrieved], *, dated: bool = True) -> list[str]:
     """What is wrong with each passage, in order; an empty string where it keeps the contract.
 
     The contract: an id, a title and a date; cut at a whole table, code block or JSON value; not
-    the text of a passage before it; in the prompt untruncated.
+    the text of a passage before it; in the prompt untruncated. Where nothing is ``dated`` no date
+    is asked for.
     """
     seen: set[str] = set()
     breaches = []
@@ -70,7 +72,7 @@ def contract_breaches(retrieved: Sequence[Retrieved]) -> list[str]:
         checks = (
             (not passage.id, "no id"),
             (not passage.title, "no title"),
-            (passage.valid_from is None, "no date"),
+            (dated and passage.valid_from is None, "no date"),
             (not passage.intact, "cut inside a table, code block or JSON value"),
             (text in seen, "duplicate"),
             (not item.shown, "not shown whole"),
@@ -84,7 +86,7 @@ def _contract(sample: Sample, strict: bool) -> Result:
     retrieved = sample.trace.retrieved or ()
     if not retrieved:
         return not_applicable("no passages retrieved")
-    breaches = contract_breaches(retrieved)
+    breaches = contract_breaches(retrieved, dated=nothing_dated(sample) is None)
     kept = sum(not breach for breach in breaches) / len(breaches)
     reason = "; ".join(
         f"{item.passage.id or '(no id)'}: {breach}"
@@ -97,16 +99,18 @@ def _contract(sample: Sample, strict: bool) -> Result:
 @metric(
     "format/retrieval/contract_strict",
     "1 if every retrieved passage keeps the context contract",
+    version="2",
     applies=no_retriever,
 )
 def contract_strict(sample: Sample, judge: Judge) -> Result:
-    """All passages have id, title and date, are intact, no duplicates, and shown whole."""
+    """All passages have id, title and date (if any is dated), are intact, no duplicates, and shown whole."""
     return _contract(sample, strict=True)
 
 
 @metric(
     "format/retrieval/contract_loose",
     "share of retrieved passages that keep the context contract",
+    version="2",
     applies=no_retriever,
 )
 def contract_loose(sample: Sample, judge: Judge) -> Result:

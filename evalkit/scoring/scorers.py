@@ -44,8 +44,9 @@ def score(sample: Sample, judge: Judge, metrics: Iterable[str] | None = None) ->
     """Every metric on one sample, one score each, in the order of `METRICS`.
 
     A metric that raises gives a ``failed`` score with the error as its reason. A trace with an
-    ``error`` gives ``failed`` for what it could not measure: all generation metrics, and the
-    retrieval metrics too unless passages were retrieved. An output not parsed yet is parsed.
+    ``error`` gives ``failed`` for what it could not measure: all generation metrics, and in a
+    pipeline with a retriever the retrieval metrics too unless retrieval had ended. An output not
+    parsed yet is parsed.
 
     Args:
         sample: A question, its trace, and the revisions the benchmark knows.
@@ -130,7 +131,9 @@ def _unsuited(sample: Sample, metric: Metric) -> str | None:
 
 
 def _survives(sample: Sample, metric: Metric) -> bool:
-    return metric.stage == "retrieval" and sample.trace.retrieved is not None
+    """Retrieval had ended if there are passages, or its time was taken and it found none."""
+    trace = sample.trace
+    return metric.stage == "retrieval" and (bool(trace.retrieved) or "retrieval" in trace.seconds)
 
 
 def _bounded(metric: Metric, result: Result) -> Result:

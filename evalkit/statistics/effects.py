@@ -58,7 +58,8 @@ def factorial_effects(
 
     Returns:
         Columns ``metric, effect, value, low, high, p_value, n_pairs`` (questions), ``n_clusters,
-        note``; p is the cluster sign-flip's. Values are null where no question is in all corners.
+        note``; p is the cluster sign-flip's. Values are null where no question is in all corners;
+        ``note`` says what the pairs leave out.
 
     Raises:
         ScoresTableError: The table cannot be trusted, or a corner's pipeline is not in it.
@@ -131,19 +132,24 @@ def _effect(
         "p_value": sign_flip(data, resamples, seed) if data.size else None,
         "n_pairs": len(value),
         "n_clusters": data.size,
-        "note": _note(sides, data.size),
+        "note": _note(sides, len(value), data.size),
     }
 
 
-def _note(sides: Mapping[Corner, pd.DataFrame], clusters: int) -> str:
+def _note(sides: Mapping[Corner, pd.DataFrame], n_pairs: int, clusters: int) -> str:
     notes = []
+    scored: set[Any] = set()
     failed: set[Any] = set()
     for side in sides.values():
         failed |= set(side.index[side["status"] == "failed"])
+        scored |= set(side.index[side["status"] == "scored"])
     if failed:
         notes.append(f"{len(failed)} questions left out: failed in at least one corner")
     if clusters == 0:
-        notes.append("no question was scored in every corner")
-    elif clusters < FEW_CLUSTERS:
+        return "; ".join([*notes, "no question was scored in every corner"])
+    if n_pairs < len(scored):
+        some, every = ("either", "both") if len(sides) == 2 else ("some corner", "every corner")
+        notes.append(f"{n_pairs} of {len(scored)} questions scored in {some} are scored in {every}")
+    if clusters < FEW_CLUSTERS:
         notes.append(f"only {clusters} clusters")
     return "; ".join(notes)

@@ -16,6 +16,8 @@ from evalkit.statistics.tables import (
     value_range,
 )
 
+FAILED = "failed"
+"""The class of questions that have no answer because their generation failed."""
 _NUMBERS = ("value", "low", "high", "method", "unit")
 _COUNTS = ("n_total", "n_scored", "n_failed", "n_not_applicable", "n_abstained", "n_clusters")
 
@@ -65,17 +67,23 @@ def estimate_table(
 def class_table(scores: pd.DataFrame, metric: str = "freshness/generation/current") -> pd.DataFrame:
     """How often each answer class occurred in each pipeline, from the labels of one metric.
 
+    A question whose score failed has no label and counts as the class ``failed``.
+
     Args:
-        scores: The long scores table with a ``label`` column; rows without a label do not count.
+        scores: The long scores table with a ``label`` column; other rows without a label do not
+            count.
         metric: The metric whose labels are the classes.
 
     Returns:
         Columns ``pipeline, class, n, share``: ``n`` questions (with repeats: each counts its
-        share), ``share`` of the labelled questions of the pipeline.
+        share), ``share`` of the counted questions of the pipeline.
     """
     if "label" not in scores.columns:
         raise ScoresTableError("scores table: no column label; expected the answer classes there")
-    rows = scores[(scores["metric"] == metric) & scores["label"].notna()]
+    rows = scores[scores["metric"] == metric]
+    lost = (rows["status"] == "failed") & rows["label"].isna()
+    rows = rows.assign(label=rows["label"].astype("object").mask(lost, FAILED))
+    rows = rows[rows["label"].notna()]
     weights = 1.0 / rows.groupby(["pipeline", "question"])["label"].transform("size")
     labelled = rows[["pipeline", "label"]].assign(n=weights)
     table = labelled.groupby(["pipeline", "label"], as_index=False, observed=True)["n"].sum()

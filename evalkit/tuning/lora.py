@@ -8,6 +8,7 @@ is a quarter of the work, and prompts are ten times as long as answers.
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,10 @@ from evalkit.tuning.examples import Example
 
 log = logging.getLogger(__name__)
 TUNING_VERSION = "1"
+
+_CHANGES_LOGITS = re.compile(
+    r"logits?_.*(scal|cap|bias|mult)|^softcap|(lm_head|output)_multiplier|final_logit"
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,7 @@ def train(
             data_seed=settings.seed, use_cpu=device == "cpu", remove_unused_columns=False,
             dataloader_pin_memory=False, train_sampling_strategy="group_by_length", max_grad_norm=1.0,
         )  # fmt: skip
+        use_one_device(arguments)
         trainer = AnswerLossTrainer(
             model=peft_model,
             args=arguments,
@@ -162,6 +168,15 @@ def train(
         tokens=int(tokens * settings.epochs), losses=tuple(losses), skipped=skipped,
         trainable_parameters=trainable,
     )  # fmt: skip
+
+
+def use_one_device(arguments: Any) -> None:
+    """Where there are several GPUs the Trainer would wrap the model in DataParallel.
+
+    The loss reaches into the model, and batches split over devices would not repeat to the bit.
+    The Trainer sets the same field where it wants no DataParallel itself.
+    """
+    arguments._n_gpu = min(arguments.n_gpu, 1)
 
 
 def _printer() -> Any:
@@ -187,14 +202,31 @@ def collate(rows: Sequence[dict[str, Sequence[int]]], pad: int) -> dict[str, Any
     }
 
 
+def changes_logits(config: Any) -> bool:
+    """Whether the configuration scales, caps or shifts logits after the vocabulary matrix.
+
+    Found by name (``logit_scale``, ``logits_scaling``, ``final_logit_softcapping``,
+    ``lm_head_multiplier`` ...), since each family has its own. A match too many costs time only.
+    """
+    values = config.get_text_config().to_dict()
+    return any(
+        _CHANGES_LOGITS.search(k) and v not in (None, False, 1, 1.0) for k, v in values.items()
+    )
+
+
 def answer_loss(model: Any, input_ids: Any, attention_mask: Any, labels: Any) -> Any:
     """Mean cross-entropy over the labelled tokens, in float32.
 
     Equals the model's own shifted loss; the vocabulary matrix is applied to those tokens alone.
+    Models that do more to their logits than that (scale them, cap them) compute their own loss.
     """
     import torch
 
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if changes_logits(causal.config):
+        return model(
+            input_ids=input_ids, attention_mask=attention_mask, labels=labels, use_cache=False
+        ).loss
     hidden = causal.base_model(
         input_ids=input_ids, attention_mask=attention_mask, use_cache=False
     ).last_hidden_state

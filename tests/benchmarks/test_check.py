@@ -298,14 +298,3 @@ def test_options_are_checked(write: Write, sound: Any) -> None:
         "benchmark.json:0 licence",
         "benchmark.json:0 format.fields",
     ]
-
-
-def test_listing_is_cut_with_a_count() -> None:
-    """The listing tells how many problems it left out."""
-    problems = [Problem("corpus.jsonl", n, "text", "is empty", "text") for n in range(1, 4)]
-    assert listing(problems, 2).splitlines() == [
-        "corpus.jsonl:1 text: is empty; expected text",
-        "corpus.jsonl:2 text: is empty; expected text",
-        "... and 1 more",
-        "3 problems",
-    ]

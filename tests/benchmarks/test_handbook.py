@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import date
 from functools import cache
+
+import pytest
+from jsonschema import Draft202012Validator
 
 from evalkit.benchmarks import Benchmark, check, listing, load_bundled
 from evalkit.benchmarks.jsonl import _HERE
@@ -122,3 +126,24 @@ def test_handbook_has_a_machine_checkable_format() -> None:
     assert specification.instructions
     assert set(specification.fields) == {"answer", "source", "effective"}
     assert specification.abstention in specification.instruction
+
+
+@pytest.mark.parametrize(
+    ("source", "met"),
+    [("FIN-03", True), ("FIN-03, OPS-07", True), (None, True), ("FIN-03,OPS-07", False),
+     ("FIN-03, ", False), ("FIN-3", False), ("XYZ", False), ("FIN-03@2025-05-01", False)],
+)  # fmt: skip
+def test_a_source_is_one_id_or_several(source: str | None, met: bool) -> None:
+    """Questions over two documents may cite both; the form is held by the schema."""
+    schema = next(i["schema"] for i in handbook().format.instructions if "schema" in i)
+    value = {"answer": "x", "source": source, "effective": None}
+    assert Draft202012Validator(schema).is_valid(value) is met
+
+
+def test_the_instruction_holds_no_id_that_could_be_copied() -> None:
+    """It says what an id looks like in words; every source in the data looks like that."""
+    instruction = handbook().format.instruction
+    assert '"source": the document\'s id (three letters, a hyphen, two digits)' in instruction
+    assert not re.search(r"[A-Z]{3}-[0-9]{2}", instruction)
+    for revision in handbook().corpus.revisions:
+        assert re.fullmatch(r"[A-Z]{3}-[0-9]{2}", revision.document)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from evalkit.benchmarks import check
+from evalkit.benchmarks import check, listing
+from evalkit.benchmarks.lines import Problem
 
 Write = Callable[[Any], Path]
 
@@ -64,3 +65,14 @@ def test_missing_files_and_folder(tmp_path: Path) -> None:
     ]
     (problem,) = check(tmp_path / "nowhere")
     assert "is not a folder" in str(problem)
+
+
+def test_listing_is_cut_with_a_count() -> None:
+    """The listing tells how many problems it left out."""
+    problems = [Problem("corpus.jsonl", n, "text", "is empty", "text") for n in range(1, 4)]
+    assert listing(problems, 2).splitlines() == [
+        "corpus.jsonl:1 text: is empty; expected text",
+        "corpus.jsonl:2 text: is empty; expected text",
+        "... and 1 more",
+        "3 problems",
+    ]

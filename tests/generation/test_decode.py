@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit.generation.decode import SHORTEST_PREFIX, common_prefix, compute_prefix, decode
+from evalkit.generation.decode import (
+    SHORTEST_PREFIX,
+    common_prefix,
+    compute_prefix,
+    decode,
+    keeps_everything,
+)
 from evalkit.models import load_model
 
 NEW = 12
@@ -59,6 +66,58 @@ def test_an_ended_row_says_nothing_more(model) -> None:  # type: ignore[no-untyp
     lengths = {len(tokens) for tokens, _ in together}
     assert len(lengths) > 1, "the rows must end at different lengths for this test to say anything"
     assert together == [alone(model, p) for p in prompts]
+
+
+def other_models() -> dict[str, Any]:
+    """Tiny random models whose caches do not keep every key and value in its place."""
+    import torch
+    from transformers import (
+        Gemma2Config,
+        Gemma2ForCausalLM,
+        MistralConfig,
+        MistralForCausalLM,
+        Qwen3NextConfig,
+        Qwen3NextForCausalLM,
+    )
+
+    shape = {
+        "vocab_size": 264, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+        "initializer_range": 0.5, "pad_token_id": 256, "eos_token_id": 257, "bos_token_id": 258,
+    }  # fmt: skip
+    linear = {
+        "linear_num_value_heads": 2, "linear_num_key_heads": 2, "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8, "num_experts": 0, "decoder_sparse_step": 1,
+        "layer_types": ["linear_attention", "full_attention"],
+    }  # fmt: skip
+    torch.manual_seed(0)
+    return {
+        "all layers slide": MistralForCausalLM(MistralConfig(**shape, sliding_window=8)),
+        "every other layer slides": Gemma2ForCausalLM(Gemma2Config(**shape, sliding_window=8)),
+        "linear and full layers": Qwen3NextForCausalLM(Qwen3NextConfig(**shape, **linear)),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["all layers slide", "every other layer slides", "linear and full layers"]
+)
+def test_models_with_other_caches_equal_the_definition_too(kind: str) -> None:
+    """Prompts and answers longer than the window, padded and not, some ending early."""
+    model = other_models()[kind].eval()
+    assert not keeps_everything(model)
+    beginning = tuple(range(100, 100 + SHORTEST_PREFIX))
+    prefix = compute_prefix(model, beginning)
+    assert prefix.ids == (), "nothing can be taken over"
+    prompts = [[*beginning, *range(40, 40 + n)] for n in (1, 2, 5, 9, 14, 20)]
+    found = decode(model, prompts, prefix, NEW, ENDS, greedy)
+    assert found == [alone(model, p) for p in prompts]
+    assert len({len(tokens) for tokens, _ in found}) > 1
+
+
+def test_a_plain_model_shares_its_prefix(model) -> None:  # type: ignore[no-untyped-def]
+    """Full attention in every layer: the prefix is computed once."""
+    assert keeps_everything(model)
+    assert compute_prefix(model, tuple(range(20))).ids == tuple(range(20))
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=40), min_size=1, max_size=5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,49 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(
     assert max(sizes[1:]) < 7
 
 
+def test_the_rows_that_remain_are_packed_with_the_smaller_bound(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lack of memory is met twice on the way from 8 rows to 2, and not again for each batch."""
+    sizes: list[int] = []
+    real = transformers_engine.decode
+
+    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
+        sizes.append(len(prompts))
+        if len(prompts) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(model, prompts, *rest)
+
+    monkeypatch.setattr(transformers_engine, "decode", tight)
+    done = list(engine(tiny_model, max_rows=8).generate(requests(16)))
+    assert sizes == [8, 4, *[2] * 8]
+    assert [c.id for c in done] == [f"r{i}" for i in reversed(range(16))]
+
+
+def test_the_failed_batch_is_released_before_the_next_is_tried(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cache hangs on the error's traceback, which must be gone by then."""
+
+    class Cache:
+        pass
+
+    failed: list[weakref.ref[Cache]] = []
+    real = transformers_engine.decode
+
+    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
+        assert all(reference() is None for reference in failed)
+        if len(prompts) > 2:
+            cache = Cache()
+            failed.append(weakref.ref(cache))
+            raise RuntimeError("CUDA out of memory.")
+        return real(model, prompts, *rest)
+
+    monkeypatch.setattr(transformers_engine, "decode", tight)
+    assert len(list(engine(tiny_model, max_rows=8).generate(requests(8)))) == 8
+    assert len(failed) == 2
+
+
 def test_a_single_prompt_that_does_not_fit_fails_alone(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,14 +156,17 @@ def test_a_single_prompt_that_does_not_fit_fails_alone(
     assert done["r0"].error is None
 
 
+@pytest.mark.parametrize(
+    "said", ["shapes do not match", "CUDA error: an illegal memory access was encountered"]
+)
 def test_other_errors_are_not_taken_for_a_lack_of_memory(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+    said: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> Any:
-        raise RuntimeError("shapes do not match")
+        raise RuntimeError(said)
 
     monkeypatch.setattr(transformers_engine, "decode", broken)
-    with pytest.raises(RuntimeError, match="shapes do not match"):
+    with pytest.raises(RuntimeError, match=said):
         list(engine(tiny_model).generate(requests()))
 
 

@@ -73,6 +73,20 @@ def test_png_is_large_enough_to_print(made: Any) -> None:
     assert matplotlib.image.imread(path).shape[1] > 1000
 
 
+def test_the_confidence_and_failed_answers_are_drawn(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    """The axis names the confidence of the run; the class "failed" is there where one failed."""
+    plain = drawn_text(save_figures(results, tmp_path / "plain")["classes.svg"])
+    assert "failed" not in plain
+    results["statistics"] = {"confidence": 0.9}
+    results["classes"] += [{"pipeline": "rag", "class": "failed", "n": 12, "share": 0.1}]
+    written = save_figures(results, tmp_path / "failed")
+    assert "failed" in drawn_text(written["classes.svg"])
+    for name in ("effects.svg", "scorecard.svg"):
+        assert "(90 % interval)" in drawn_text(written[name])
+
+
 def test_no_data_no_figure(results: dict[str, Any], tmp_path: Path) -> None:
     """A run without effects, classes or shares leaves those figures out."""
     bare = {**results, "effects": [], "classes": [], "estimates": []}

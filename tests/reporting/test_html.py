@@ -123,6 +123,57 @@ def test_abstaining_is_expected_where_nothing_answers(
     assert "21 days / three weeks" in text
 
 
+def test_a_wrong_answer_shows_the_stage_at_fault(
+    results: dict[str, Any], questions: list[dict[str, Any]]
+) -> None:
+    """In small type, with the rule behind it; a right answer has none."""
+    fault = {"blame": "retrieved_stale", "blame_rule": "another revision was shown"}
+    questions[0]["answers"] = {
+        "rag": {"output": "x", "answer": "x", "correct": False, **fault},
+        "lora": {"output": "y", "answer": "y", "correct": True, **fault},
+        "hybrid": {"output": "z", "answer": "z", "correct": False, "blame": "none"},
+    }
+    page = Page(report_html(results, questions[:1]))
+    (shown,) = [a for _, a in page.tags if a.get("class") == "blame"]
+    assert shown["title"] == "another revision was shown"
+    assert page.text.count("retrieved stale") == 1
+
+
+def test_failed_questions_are_a_part_of_the_bars(results: dict[str, Any]) -> None:
+    """The key names the class only where something failed."""
+    assert "c-failed" not in str(Page(report_html(results)).tags)
+    results["classes"] += [{"pipeline": "rag", "class": "failed", "n": 12, "share": 0.1}]
+    page = Page(report_html(results))
+    assert any(a.get("title") == "failed: 12 questions, 10 %" for _, a in page.tags)
+    assert "Failed: no answer was generated." in page.text
+
+
+def test_the_page_prints_the_confidence_of_the_run(results: dict[str, Any]) -> None:
+    """Everywhere an interval is named; 95 % where the results do not say."""
+    assert "95 % interval" in Page(report_html(results)).text
+    results["statistics"] = {"confidence": 0.9, "resamples": 10, "seed": 1}
+    text = Page(report_html(results)).text
+    assert "90 % interval" in text
+    assert "p is below 0.1" in text
+    assert "95 %" not in text
+
+
+def test_an_effect_shows_the_part_of_the_questions_it_rests_on(results: dict[str, Any]) -> None:
+    """In the column of n, and in the footnote what a statement is."""
+    results["effects"][0]["n_pairs"] = 31
+    text = Page(report_html(results)).text
+    assert "31 of 204" in text
+    assert "a structured answer states one bare value, prose states whole sentences" in text
+
+
+def test_a_difference_needs_its_p(results: dict[str, Any]) -> None:
+    """An interval off zero with p above the limit shows no difference."""
+    row = {**results["comparisons"][0], "low": 0.1, "high": 0.9, "difference": 0.5}
+    for p, said in ((0.04, "higher"), (0.06, "no difference shown")):
+        text = Page(report_html({**results, "comparisons": [{**row, "p_value": p}]})).text
+        assert said in text.split("Comparisons")[1].split("Cost")[0]
+
+
 def test_effects_that_touch_zero_are_drawn_open(results: dict[str, Any]) -> None:
     """Of the fixture's 19 effects, those whose interval holds zero are marked unclear."""
     page = Page(report_html(results))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.reporting.numbers import interval, number, p_text, quantity, signed, signed_interval
+from evalkit.reporting.numbers import (
+    interval,
+    number,
+    p_text,
+    percent_of,
+    quantity,
+    signed,
+    signed_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +49,11 @@ def test_intervals_without_bounds_are_empty() -> None:
     """No bounds, no brackets."""
     assert interval(0.5, None) == ""
     assert interval(0.004, 0.999) == "[0.4, 100]"
+
+
+def test_a_confidence_in_per_cent() -> None:
+    """As many digits as it has."""
+    assert [percent_of(c) for c in (0.95, 0.9, 0.999)] == ["95 %", "90 %", "99.9 %"]
 
 
 def test_p_is_never_zero() -> None:

@@ -13,7 +13,8 @@ CORRECT = "correctness/generation/correct"
 
 def effect(kind: str, value: float, low: float, high: float, **more: Any) -> dict[str, Any]:
     """One effect on correctness."""
-    return {"metric": CORRECT, "effect": kind, "value": value, "low": low, "high": high, **more}
+    row = {"metric": CORRECT, "effect": kind, "value": value, "low": low, "high": high}
+    return {**row, "p_value": 0.001, "n_pairs": 204, **more}
 
 
 def only(results: dict[str, Any], *effects: dict[str, Any]) -> str:
@@ -42,6 +43,50 @@ def test_an_interval_that_touches_zero_claims_nothing(
     assert "No effect of tuning is shown on correct answers" in text
     assert "raised" not in text
     assert "lowered" not in text
+
+
+@pytest.mark.parametrize(
+    ("p", "said"), [(0.0625, "p\u00a00.062"), (0.05, "p\u00a00.050"), (None, "p\u00a0–")]
+)
+def test_an_interval_off_zero_is_not_enough_without_p(
+    results: dict[str, Any], p: float | None, said: str
+) -> None:
+    """With few clusters the interval may leave zero out where the test cannot: nothing is claimed."""
+    found = effect("retrieval", 1.0, 0.13, 1.0, p_value=p)
+    text = only(results, found)
+    assert f"No effect of retrieval is shown on correct answers (+100 [+13, +100], {said})" in text
+    assert "raised" not in text
+    assert "higher with" not in only(results, {**found, "effect": "interaction"})
+
+
+def test_the_confidence_of_the_run_decides_and_is_printed(results: dict[str, Any]) -> None:
+    """p 0.03 is enough at 95 % and not at 99 %; the sentence on intervals says which it was."""
+    found = effect("retrieval", 0.5, 0.2, 0.7, p_value=0.03)
+    assert "Retrieval raised" in only(results, found)
+    assert "Intervals are 95 % intervals" in only(results, found)
+    strict = only({**results, "statistics": {"confidence": 0.99}}, found)
+    assert "raised" not in strict
+    assert "Intervals are 99 % intervals" in strict
+    assert "95 %" not in strict
+
+
+def test_an_effect_on_part_of_the_questions_says_so(results: dict[str, Any]) -> None:
+    """31 questions of the 204 that the metric is defined on; all of them needs no words."""
+    few = only(results, effect("retrieval", 0.5, 0.4, 0.6, n_pairs=31))
+    assert "raised correct answers by 50 points [+40, +60] on 31 of 204 questions." in few
+    unshown = only(results, effect("tuning", 0.1, -0.1, 0.3, n_pairs=31))
+    assert "correct answers (+10 [−10, +30]) on 31 of 204 questions: any size" in unshown
+    assert "of 204 questions" not in only(results, effect("retrieval", 0.5, 0.4, 0.6))
+
+
+def test_the_headline_is_correct_answers_then_abstention_when_due(results: dict[str, Any]) -> None:
+    """Two sentences with their own denominators, never one number over both kinds of question."""
+    for e in results["estimates"]:
+        if e["metric"] == "correctness/generation/abstention":
+            e["n_scored"] = 34
+    first, second = reading(results)[:2]
+    assert first.startswith("Correct answers on 204 answerable questions: prompt_only")
+    assert second.startswith("Abstention on 34 questions that nothing answers: prompt_only")
 
 
 def test_an_interaction_is_spoken_of_only_where_it_is_clear(results: dict[str, Any]) -> None:

@@ -88,6 +88,35 @@ def test_the_legend_gives_the_reason_of_every_na(results: dict[str, Any]) -> Non
     assert "n/a: the benchmark has no control questions (control questions)." in text
 
 
+def test_the_legend_says_what_a_statement_is(results: dict[str, Any]) -> None:
+    """Faithfulness of bare values and of sentences differ in kind; without the rows, no note."""
+    for text in (scorecard_markdown(results), printed(results)):
+        assert "a structured answer states one bare value, prose states whole" in " ".join(
+            text.split()
+        )
+    rest = [e for e in results["estimates"] if not e["metric"].startswith("faithfulness/gen")]
+    assert "Statements:" not in scorecard_markdown({**results, "estimates": rest})
+
+
+def test_the_legend_states_the_confidence_of_the_run(results: dict[str, Any]) -> None:
+    """The intervals of a run at 90 % are not called 95 % intervals."""
+    assert "95 % intervals" in printed(results)
+    results["statistics"] = {"confidence": 0.9}
+    for text in (printed(results), scorecard_markdown(results)):
+        assert "90 % intervals" in text
+        assert "95 %" not in text
+
+
+def test_the_rows_of_correctness(results: dict[str, Any]) -> None:
+    """Correct, abstains when due, and abstains wrongly, of which less is better."""
+    cells = [e for e in results["estimates"] if e["metric"] == "correctness/generation/abstention"]
+    over = "correctness/generation/over_abstention"
+    results["estimates"] += [{**e, "metric": over} for e in cells]
+    text = scorecard_markdown(results)
+    rows = [line.split(" | ")[2] for line in text.splitlines() if line.startswith("| correctness")]
+    assert rows == ["correct", "abstains when due", "abstains wrongly ↓"]
+
+
 def test_all_failed_is_not_na(results: dict[str, Any]) -> None:
     """A cell in which every question failed says so."""
     for e in results["estimates"]:

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from evalkit.scoring import METRICS
+
 CORRECT = "correctness/generation/correct"
 ABSTENTION = "correctness/generation/abstention"
+OVER_ABSTENTION = "correctness/generation/over_abstention"
+NA = "not_applicable"
 NOW, ROOM = "TRV@2025-05-01", "ROOM@2025-01-01"
 
 
@@ -48,25 +52,35 @@ def test_the_best_alias_counts(world: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "output", "correct", "abstention"),
+    ("answers", "output", "correct", "abstention", "over_abstention"),
     [
-        ("none", "not in the handbook", 1.0, 1.0),
-        ("none", "EUR 7", 0.0, 0.0),
-        ("none", "", 0.0, 0.0),
-        ("bike", "not in the handbook", 1.0, 1.0),
-        ("bike", "EUR 9", 0.0, 0.0),
-        ("allowance", "not in the handbook", 0.0, 0.0),
-        ("allowance", "EUR 7", 0.0, 1.0),
-        ("allowance", "EUR 42", 1.0, 1.0),
+        ("none", "not in the handbook", NA, 1.0, NA),
+        ("none", "EUR 7", NA, 0.0, NA),
+        ("none", "", NA, 0.0, NA),
+        ("bike", "not in the handbook", NA, 1.0, NA),
+        ("bike", "EUR 9", NA, 0.0, NA),
+        ("allowance", "not in the handbook", 0.0, NA, 1.0),
+        ("allowance", "EUR 7", 0.0, NA, 0.0),
+        ("allowance", "", 0.0, NA, 0.0),
+        ("allowance", "EUR 42", 1.0, NA, 0.0),
     ],
 )
-def test_abstaining_is_right_exactly_when_nothing_answers(
-    world: Any, answers: str, output: str, correct: float, abstention: float
+def test_answering_and_abstaining_are_measured_apart(
+    world: Any, answers: str, output: str, correct: Any, abstention: Any, over_abstention: Any
 ) -> None:
-    """Unanswerable and withdrawn questions reward abstaining; others do not."""
+    """Correct is of answerable questions, abstention of the others; neither hides the other."""
     given = () if answers == "none" else getattr(world, answers)
     assert world.value(CORRECT, output, answers=given) == correct
     assert world.value(ABSTENTION, output, answers=given) == abstention
+    assert world.value(OVER_ABSTENTION, output, answers=given) == over_abstention
+
+
+def test_where_nothing_answers_correctness_points_to_abstention(world: Any) -> None:
+    """The reason says where the number is to be found; less abstaining there is not better."""
+    found = world.score(CORRECT, world.sample("EUR 9", answers=world.bike))
+    assert found.reason == "nothing answers it: see abstention"
+    assert METRICS[OVER_ABSTENTION].direction == "lower"
+    assert METRICS[ABSTENTION].direction == "higher"
 
 
 @pytest.mark.parametrize("metric", ["exact_match", "token_f1", "contains"])
@@ -93,6 +107,7 @@ def cited(source: str | list[str] | None, effective: str | None, answer: str = "
         (cited("ROOM", "2025-05-01"), 0.0, 0.0),
         (cited(["TRV", "ROOM"], "2025-05-01"), 0.5, 1.0),
         (cited("TRV, TRV", "2025-05-01"), 1.0, 1.0),
+        (cited("TRV, ROOM", "2025-05-01"), 0.5, 1.0),
         (cited(None, None), "not_applicable", 0.0),
         ("EUR 42", "not_applicable", 0.0),
         (cited(None, None, "not in the handbook"), "abstained", "abstained"),
@@ -112,6 +127,15 @@ def test_one_of_two_documents_cited_is_half_the_recall(world: Any) -> None:
     for name, expected in (("precision", 1.0), ("recall", 0.5)):
         metric = f"citation/generation/{name}"
         assert world.value(metric, output, spec=world.house, answers=both) == expected
+
+
+def test_both_of_two_documents_cited_in_one_text_is_full_recall(world: Any) -> None:
+    """Ids separated by ", " are as many citations, as the handbook's schema lets them be."""
+    both = (world.answer("EUR 42", "2025-05-01", None, NOW, ROOM, quote="."),)
+    output = cited("TRV, ROOM", "2025-05-01, 2025-01-01")
+    for name in ("precision", "recall"):
+        metric = f"citation/generation/{name}"
+        assert world.value(metric, output, spec=world.house, answers=both) == 1.0
 
 
 def test_a_free_answer_cites_nothing(world: Any) -> None:

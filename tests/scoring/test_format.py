@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.records import FormatSpecification
+from evalkit.scoring import faults
 from evalkit.scoring.format import loose_variants, problems
 from evalkit.scoring.instructions import CHECKERS, InstructionError, check, strict_json
 
@@ -63,6 +66,8 @@ def test_correct_given_compliance(world: Any, output: str, value: Any) -> None:
     """Right and wrong are counted only among the answers in the right format."""
     metric = "format/generation/correct_given_compliance"
     assert world.value(metric, output, spec=world.house) == value
+    unanswerable = world.score(metric, world.sample(output, spec=world.house, answers=()))
+    assert unanswerable.reason == "nothing answers it: see abstention"
 
 
 @pytest.mark.parametrize(
@@ -96,18 +101,41 @@ def test_each_kind(instruction: dict[str, Any], text: str, met: bool) -> None:
     ("instruction", "message"),
     [
         ({"kind": "haiku"}, "'haiku': unknown; known kinds: json_schema, regex"),
+        ({"kind": "max_word"}, r"unknown \(did you mean 'max_words'\?\)"),
         ({}, "kind None"),
         ({"kind": "max_words"}, r"missing parameters \['count'\]"),
         ({"kind": "one_line", "count": 1}, r"unknown parameters \['count'\]"),
         ({"kind": "regex", "pattern": "("}, "is invalid"),
         ({"kind": "regex", "pattern": "a", "match": "some"}, "expected 'full' or 'search'"),
         ({"kind": "json_schema", "schema": {"type": "colour"}}, "schema itself is invalid"),
+        ({"kind": "json_schema", "schema": ["answer"]}, "expected a JSON schema"),
+        ({"kind": "max_words", "count": "30"}, "count='30'; expected a whole number"),
+        ({"kind": "max_words", "count": True}, "count=True; expected a whole number"),
+        ({"kind": "required_phrases", "phrases": "yes"}, "expected a list of texts"),
+        ({"kind": "forbidden_phrases", "phrases": [""]}, "expected a list of texts"),
+        ({"kind": "regex", "pattern": 7}, "expected a regular expression"),
     ],
 )
 def test_a_faulty_instruction_says_what_is_wrong(instruction: dict[str, Any], message: str) -> None:
-    """The error names the kind and what was expected."""
+    """The error names the kind and what was expected, in a run and before it."""
     with pytest.raises(InstructionError, match=message):
         check(instruction, "text")
+    (found,) = faults(FormatSpecification(instructions=({"kind": "one_line"}, instruction)))
+    assert found.startswith("instructions[1]: format instruction of kind ")
+    assert re.search(message, found)
+
+
+def test_every_faulty_instruction_of_a_specification_is_listed(world: Any) -> None:
+    """A sound specification has no faults; two faults are two texts, in order."""
+    assert faults(world.house) == faults(world.free) == []
+    spec = FormatSpecification(
+        instructions=({"kind": "one_lin"}, {"kind": "one_line"}, {"kind": "regex", "pattern": "("})
+    )
+    first, second = faults(spec)
+    assert "instructions[0]: " in first
+    assert "did you mean 'one_line'?" in first
+    assert "instructions[2]: " in second
+    assert "is invalid" in second
 
 
 def test_a_faulty_specification_fails_and_is_not_zero(world: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -155,3 +156,22 @@ def test_the_class_ignores_the_order_of_what_is_said(world: Any, parts: list[str
     said = answer_class(world.sample("; ".join(parts)))
     assert said == answer_class(world.sample("; ".join(parts[::-1])))
     assert (said == "mixed") == (len({"EUR 38", "EUR 42", "EUR 45"} & set(parts)) > 1)
+
+
+def test_where_nothing_is_dated_nothing_is_stale(world: Any) -> None:
+    """An undated benchmark has no age of passages: not 0 days, not 0 stale."""
+    revisions = {
+        name: replace(each, valid_from=None, valid_to=None)
+        for name, each in world.sample().revisions.items()
+    }
+    answers = (replace(world.room[0], valid_from=None),)
+    undated = world.passage(ROOM, valid_from=None)
+    sample = replace(world.sample(answers=answers, retrieved=[undated]), revisions=revisions)
+    for metric in (STALE_RATE, LAG, ABOVE):
+        found = world.score(metric, sample)
+        assert (found.status, found.reason) == ("not_applicable", "nothing is dated")
+    assert world.score("format/retrieval/contract_strict", sample).value == 1.0
+    revisions[GONE] = world.sample().revisions[GONE]
+    dated = replace(sample, revisions=revisions)
+    assert world.score(STALE_RATE, dated).value == 0.0
+    assert world.score("format/retrieval/contract_strict", dated).value == 0.0

@@ -28,6 +28,7 @@ freshness/generation/current_given_missed freshness/generation/outdated
 freshness/generation/outdated_given_retrieved freshness/generation/outdated_given_missed
 correctness/generation/correct correctness/generation/exact_match correctness/generation/token_f1
 correctness/generation/contains correctness/generation/abstention
+correctness/generation/over_abstention
 citation/generation/precision citation/generation/recall retention/generation/correct
 cost/retrieval/seconds cost/generation/prompt_tokens cost/generation/output_tokens
 cost/generation/seconds
@@ -104,10 +105,20 @@ def test_a_failed_trace_fails_where_it_would_have_been_scored(world: Any) -> Non
     assert sum(row.status == "failed" for row in bad) >= 12
 
 
-def test_a_trace_that_lost_its_passages_fails_in_retrieval_too(world: Any) -> None:
-    """An error before retrieval ended must not look like a pipeline without a retriever."""
-    sample = world.sample("", error="index missing")
-    assert world.score("faithfulness/retrieval/context_recall", sample).status == "failed"
+def test_a_failure_without_a_retriever_leaves_retrieval_not_applicable(world: Any) -> None:
+    """No retriever is no retriever, whatever else went wrong."""
+    for row in score(world.sample("", error="out of memory"), world.judge):
+        if row.stage == "retrieval":
+            assert (row.status, row.reason) == ("not_applicable", "no retriever")
+    assert world.value("correctness/generation/correct", "", error="out of memory") == "failed"
+
+
+def test_a_retriever_that_gave_nothing_before_an_error_failed(world: Any) -> None:
+    """Nothing found is 0 only where retrieval is known to have ended."""
+    metric = "faithfulness/retrieval/context_recall"
+    assert world.value(metric, "", retrieved=[], error="index missing") == "failed"
+    took = {"retrieval": 0.1}
+    assert world.value(metric, "", retrieved=[], error="out of memory", seconds=took) == 0.0
 
 
 def test_a_metric_that_raises_is_a_failed_row(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +193,7 @@ def test_a_score_of_an_unknown_question_is_an_error(world: Any) -> None:
 def test_a_signature_names_metric_and_judge_with_versions(world: Any) -> None:
     """Two numbers of different instruments have different signatures."""
     assert signature("correctness/generation/correct", world.judge) == (
-        "correctness/generation/correct@1|judge=offline-lexical@1"
+        "correctness/generation/correct@2|judge=offline-lexical@1"
     )
 
 

@@ -68,7 +68,10 @@ def test_only_questions_scored_in_all_four_count() -> None:
     values["lora"][0] = "failed"
     found = factorial_effects(square(values), CORNERS).set_index("effect")
     assert found["n_pairs"].tolist() == [5, 5, 5]
-    assert found.loc["retrieval", "note"] == ("1 questions left out: failed in at least one corner")
+    assert found.loc["retrieval", "note"] == (
+        "1 questions left out: failed in at least one corner; "
+        "5 of 6 questions scored in some corner are scored in every corner"
+    )
     assert found.loc["retrieval", "value"] == 1.0
     assert 0 < found.loc["retrieval", "low"] < 1.0
 
@@ -90,6 +93,16 @@ def test_two_corners_give_one_simple_effect() -> None:
     assert found["effect"].tolist() == ["retrieval"]
     assert found["value"].tolist() == pytest.approx([5 / 6])
     assert found["note"].item() == "simple effect, base weights only: a corner was not run"
+
+
+def test_pairs_left_out_by_abstaining_are_told() -> None:
+    """A metric that a pipeline abstains on shrinks the pairs, and the note says by how much."""
+    values = {"prompt_only": [0] * 4 + ["abstained"] * 3, "rag": [1] * 7}
+    corners = {k: v for k, v in CORNERS.items() if not k[1]}
+    found = factorial_effects(square(values), corners).iloc[0]
+    assert found["n_pairs"] == 4
+    assert found["note"].startswith("simple effect, base weights only: a corner was not run; ")
+    assert "4 of 7 questions scored in either are scored in both" in found["note"]
 
 
 def test_no_common_question_is_null() -> None:

@@ -70,9 +70,21 @@ def test_classes_count_questions_not_repeats() -> None:
             "question": ["q1", "q1", "q2", "q3"],
             "pipeline": "rag",
             "metric": metric,
+            "status": ["scored", "scored", "scored", "not_applicable"],
             "label": ["current", "outdated", "current", None],
         }
     )
     found = class_table(scores).set_index("class")
     assert found["n"].to_dict() == {"current": 1.5, "outdated": 0.5}
     assert found["share"].to_dict() == {"current": 0.75, "outdated": 0.25}
+
+
+def test_a_failed_question_is_a_class_of_its_own() -> None:
+    """What failed stays in the bar, so that two pipelines' bars stand for the same questions."""
+    metric = "freshness/generation/outdated"
+    statuses = ["scored", "failed", "failed", "not_applicable"]
+    scores = table([0.0, None, None, None], statuses, metric=metric)
+    scores["label"] = ["current", None, None, None]
+    found = class_table(scores, metric).set_index("class")
+    assert found["n"].to_dict() == {"current": 1.0, "failed": 2.0}
+    assert found["share"].to_dict() == pytest.approx({"current": 1 / 3, "failed": 2 / 3})

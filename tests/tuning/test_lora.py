@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,27 @@ from evalkit.errors import ConfigError
 from evalkit.generation.base import Decoding, Request
 from evalkit.generation.transformers_engine import TransformersGenerator
 from evalkit.models import load_model, load_tokenizer, render_chat
+from evalkit.tuning import lora
 from evalkit.tuning.examples import Example
-from evalkit.tuning.lora import LoraSettings, answer_loss, collate, encode, train
+from evalkit.tuning.lora import (
+    LoraSettings,
+    answer_loss,
+    changes_logits,
+    collate,
+    encode,
+    train,
+    use_one_device,
+)
 
 SETTINGS = LoraSettings(
     rank=4, alpha=32, learning_rate=2e-2, batch_size=4, dtype="float32", device="cpu", epochs=1
 )
+
+SHAPE = {
+    "vocab_size": 264, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.5,
+    "pad_token_id": 256, "eos_token_id": 257, "bos_token_id": 258,
+}  # fmt: skip
 
 
 def example(i: int, completion: str = "yes") -> Example:
@@ -43,6 +59,67 @@ def test_the_loss_equals_the_models_own(tiny_model: Path) -> None:
     own = model(**batch).loss
     found = answer_loss(model, **batch)
     assert found.item() == pytest.approx(own.item(), rel=1e-5)
+
+
+def other_models() -> dict[str, tuple[Any, Any]]:
+    from transformers import (
+        CohereConfig,
+        CohereForCausalLM,
+        Gemma2Config,
+        Gemma2ForCausalLM,
+        GraniteConfig,
+        GraniteForCausalLM,
+    )
+
+    return {
+        "logit_scale": (CohereForCausalLM, CohereConfig(**SHAPE, logit_scale=0.25)),
+        "logits_scaling": (GraniteForCausalLM, GraniteConfig(**SHAPE, logits_scaling=4.0)),
+        "final_logit_softcapping": (
+            Gemma2ForCausalLM,
+            Gemma2Config(**SHAPE, head_dim=8, final_logit_softcapping=2.0),
+        ),
+    }
+
+
+@pytest.mark.parametrize("key", ["logit_scale", "logits_scaling", "final_logit_softcapping"])
+def test_the_loss_of_models_that_change_their_logits_is_their_own(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scaled and capped logits give another loss than the vocabulary matrix alone."""
+    import torch
+
+    make, config = other_models()[key]
+    torch.manual_seed(0)
+    model = make(config).eval()
+    assert changes_logits(model.config)
+    ids = torch.randint(0, 250, (2, 12), generator=torch.Generator().manual_seed(1))
+    labels = ids.clone()
+    labels[:, :7] = -100
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+    own = model(**batch).loss.item()
+    assert answer_loss(model, **batch).item() == pytest.approx(own, rel=1e-5)
+    monkeypatch.setattr(lora, "changes_logits", lambda _: False)
+    assert answer_loss(model, **batch).item() != pytest.approx(own, rel=1e-2)
+
+
+def test_a_plain_model_takes_the_short_way(tiny_model: Path) -> None:
+    """Nor does a factor of one count as a change."""
+    from transformers import AutoConfig, GraniteConfig
+
+    assert not changes_logits(AutoConfig.from_pretrained(tiny_model))
+    assert not changes_logits(GraniteConfig(**SHAPE, logits_scaling=1.0))
+
+
+@pytest.mark.parametrize(("there", "used"), [(0, 0), (1, 1), (4, 1)])
+def test_training_uses_one_device(there: int, used: int, tmp_path: Path) -> None:
+    """However many GPUs there are: the Trainer wraps the model where ``n_gpu`` is above one."""
+    from transformers import TrainingArguments
+
+    arguments = TrainingArguments(output_dir=str(tmp_path), use_cpu=True)
+    assert arguments.n_gpu == 0
+    arguments._n_gpu = there
+    use_one_device(arguments)
+    assert arguments.n_gpu == used
 
 
 def test_training_teaches_the_answer_and_writes_safetensors(

@@ -96,10 +96,6 @@ class OfflineJudge:
             "conclusions from several windows",
         )
 
-    def prepare(self, texts: Iterable[str]) -> None:
-        """Embed every window of the texts in one batch; optional, `support` embeds on demand."""
-        self._embed([window.text for text in texts for window in _windows(text)])
-
     def support(self, statements: Sequence[str], texts: Sequence[str]) -> list[Judgment]:
         """Whether any window of the texts supports each statement: one judgment each, in order.
 

@@ -1,6 +1,6 @@
 """What a finished run folder tells the tracker: parameters, metrics, tags, tables, files.
 
-Nothing here knows MLflow's client; :mod:`evalkit.tracking` sends what this module prepares. All
+Nothing here knows MLflow's client; :mod:`evalkit.tracking.log` sends what this module prepares. All
 text passes a :class:`~evalkit.secrets.Redactor` on the way.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.secrets import REDACTED, Redactor, looks_secret
-from evalkit.tracking_store import TrackingError
+from evalkit.tracking.store import TrackingError
 
 LONGEST_PARAM = 6000
 LONGEST_TAG = 8000
@@ -30,6 +30,8 @@ LONGEST_DIGEST = 36
 FILES = ("config.yaml", "manifest.json", "results.json", "scores.parquet", "traces.parquet",
          "scorecard.md", "report.html")  # fmt: skip
 TABLES = ("estimates", "by_category", "comparisons", "effects", "classes", "costs", "timings")
+LATE = frozenset({"timings", "warnings"})
+"""Parts of ``results.json`` that change when a run is logged: how long it took, that it failed."""
 _MARKUP = frozenset({".html", ".svg", ".xml"})
 _TEXT = _MARKUP | {".yaml", ".yml", ".json", ".md", ".txt", ".csv"}
 
@@ -48,7 +50,8 @@ class RunPayload:
 class Payload:
     """A comparison (``parent``), its pipelines, and the benchmark they answered.
 
-    ``content`` is a hash of the files that are sent: equal contents need not be sent twice.
+    ``content`` is a hash of the files that are sent, but for what a run writes after it was logged:
+    equal contents need not be sent twice.
     ``started`` is in milliseconds since 1970, ``seconds`` is the run's measured length.
     """
 
@@ -238,9 +241,16 @@ def _files(run_dir: Path) -> list[Path]:
 def _content(run_dir: Path) -> str:
     digest = hashlib.sha256()
     for path in _files(run_dir):
-        digest.update(f"{path.relative_to(run_dir).as_posix()}:{path.stat().st_size}:".encode())
-        digest.update(path.read_bytes())
+        content = _settled(path) if path.name == "results.json" else path.read_bytes()
+        digest.update(f"{path.relative_to(run_dir).as_posix()}:{len(content)}:".encode())
+        digest.update(content)
     return digest.hexdigest()
+
+
+def _settled(results: Path) -> bytes:
+    """``results.json`` without what logging itself adds to it."""
+    found = {k: v for k, v in _json(results).items() if k not in LATE}
+    return json.dumps(found, sort_keys=True).encode()
 
 
 def stage(run_dir: Path, payload: Payload, folder: Path, redactor: Redactor) -> None:

@@ -17,23 +17,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalkit import tracking_payload
 from evalkit.secrets import Redactor, without_credentials
-from evalkit.tracking_payload import LONGEST_DIGEST, Payload, RunPayload
-from evalkit.tracking_store import (
+from evalkit.tracking import payload as payloads
+from evalkit.tracking.payload import LONGEST_DIGEST, Payload, RunPayload
+from evalkit.tracking.store import (
     TrackingError,
     as_tracking_errors,
-    ensure_experiment,
     mlflow_settings,
     open_store,
-    sqlite_file,
     tracking_uri,
 )
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-__all__ = ["Logged", "TrackingError", "ensure_experiment", "log_run", "sqlite_file", "tracking_uri"]
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +80,7 @@ def log_run(
     """
     run_dir = Path(run_dir)
     redactor = Redactor.collect() if redactor is None else redactor
-    payload = tracking_payload.read(run_dir, redactor)
+    payload = payloads.read(run_dir, redactor)
     if not os.access(run_dir, os.W_OK):
         raise TrackingError(
             f"{run_dir} cannot be written, so logging it twice would not be noticed",
@@ -179,7 +175,7 @@ def _send(client: MlflowClient, payload: Payload, record: _Record, redactor: Red
         _send_numbers(client, record.runs[key], run)
         _send_benchmark(client, record.runs[key], payload.benchmark)
     with tempfile.TemporaryDirectory(prefix="evalkit-") as folder:
-        tracking_payload.stage(record.path.parent, payload, Path(folder), redactor)
+        payloads.stage(record.path.parent, payload, Path(folder), redactor)
         client.log_artifacts(record.runs[""], folder)
     ended = payload.started and payload.started + round(payload.seconds * 1000)
     for run_id in record.runs.values():

@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from evalkit import tracking_payload
-from evalkit.tracking import TrackingError, ensure_experiment, log_run
+from evalkit.tracking import TrackingError, ensure_experiment, log_run, payload
 
 FINGERPRINT = "f" * 64
 SECRET = "s3cr3t-value-of-a-token"
@@ -212,6 +211,17 @@ def test_logged_twice_is_logged_once(store: str, run_dir: Path) -> None:
     assert low != low, "a bound that is gone is not shown any more"
 
 
+def test_what_a_run_writes_after_it_was_logged_is_no_change(store: str, run_dir: Path) -> None:
+    """The time that logging took and its warnings come into results.json later, indented anew."""
+    log_run(run_dir, uri=store)
+    late = _results() | {"warnings": ["not logged"], "created": _results()["created"]}
+    late["timings"] = [*late["timings"], {"stage": "log", "seconds": 2.0}]
+    (run_dir / "results.json").write_text(json.dumps(late, indent=1))
+    assert log_run(run_dir, uri=store).outcome == "unchanged"
+    (run_dir / "results.json").write_text(json.dumps(late | {"notes": ["another"]}))
+    assert log_run(run_dir, uri=store).outcome == "updated"
+
+
 def test_a_deleted_run_is_logged_anew(store: str, run_dir: Path) -> None:
     """Runs that were deleted in MLflow are not updated unseen."""
     first = log_run(run_dir, uri=store)
@@ -226,7 +236,7 @@ def test_logging_that_was_cut_short_goes_on(
 ) -> None:
     """A store that fails half way leaves runs that the next call completes."""
     with monkeypatch.context() as patch:
-        patch.setattr(tracking_payload, "stage", _fail)
+        patch.setattr(payload, "stage", _fail)
         with pytest.raises(TrackingError, match="disk full"):
             log_run(run_dir, uri=store)
     begun = json.loads((run_dir / "tracking.json").read_text())["logged"][0]["runs"]

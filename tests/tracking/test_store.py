@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.tracking import TrackingError, log_run, tracking_uri
+from evalkit.tracking import TrackingError, log_run
+from evalkit.tracking.store import tracking_uri
 
 SECRET = "s3cr3t-value-of-a-token"
 
