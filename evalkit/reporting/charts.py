@@ -84,7 +84,14 @@ def _effect_group(results: Results, metric: str, reach: float | None) -> dict[st
     )
     rows = [_effect_row(results, e, unit_of_metric(metric), reach) for e in mine]
     label = label_of(metric)
-    return {"metric": metric, "name": label.name, "direction": label.direction, "rows": rows}
+    return {
+        "metric": metric,
+        "name": label.name,
+        "direction": label.direction,
+        "rows": rows,
+        # Most notes hold for every effect of a metric; each is said once, below them.
+        "notes": list(dict.fromkeys(row["note"] for row in rows if row["note"])),
+    }
 
 
 def _effect_row(
