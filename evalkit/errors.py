@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 
@@ -33,3 +34,13 @@ class WeightsError(EvalkitError):
 
 class StoreError(EvalkitError):
     """An artifact could not be written or read."""
+
+
+def is_disk_problem(error: BaseException) -> bool:
+    """Whether an error says that the disk is full or read-only; faiss and safetensors tell it in
+    words alone.
+    """
+    codes = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+    if isinstance(error, OSError) and error.errno in codes:
+        return True
+    return any(words in str(error) for words in ("No space left", "Read-only file system"))

@@ -17,7 +17,7 @@ from evalkit.assemble import Experiment
 from evalkit.compose import resolved
 from evalkit.costs import Prices
 from evalkit.environment import describe_environment
-from evalkit.errors import ConfigError, EvalkitError
+from evalkit.errors import ConfigError, EvalkitError, is_disk_problem
 from evalkit.pipelines import Pipeline
 from evalkit.progress import Progress
 from evalkit.quiet import no_telemetry
@@ -53,6 +53,14 @@ def run(config: DictConfig, progress: Progress | None = None) -> Path:
     except EvalkitError as error:
         error.rewrite(redactor.redact)
         raise
+    except OSError as error:
+        if not is_disk_problem(error):
+            raise
+        raise EvalkitError(
+            f"could not write the results: {error}",
+            todo="free disk space, or choose another place with run_dir=DIR; answers and adapters are in"
+            " the store, and the same command goes on from there",
+        ) from error
     return folder
 
 

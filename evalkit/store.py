@@ -23,7 +23,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from evalkit.errors import StoreError
+from evalkit.errors import StoreError, is_disk_problem
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,12 @@ class Store:
             folder = Path(scratch) / "artifact"
             folder.mkdir()
             started = time.perf_counter()
-            build(folder)  # its errors are its own: not every OSError in there is the store's
+            try:
+                build(folder)
+            except Exception as error:
+                if is_disk_problem(error):
+                    raise self._unwritable(error) from error
+                raise  # not every error in there is the store's
             seconds = round(time.perf_counter() - started, 3)
             with self._writing():
                 _write_manifest(folder, kind, inputs, seconds=seconds)
@@ -91,10 +96,13 @@ class Store:
         try:
             yield
         except (OSError, sqlite3.OperationalError) as error:
-            raise StoreError(
-                f"could not write to the store {self.root}: {error}",
-                todo="free disk space, or choose a writable folder with store=DIR; finished work is kept",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"could not write to the store {self.root}: {error}",
+            todo="free disk space, or choose a writable folder with store=DIR; finished work is kept",
+        )
 
 
 class Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -282,3 +283,20 @@ def test_secrets_are_not_repeated_by_errors(
     for where, text in texts(tmp_path).items():
         assert FROM_ENVIRONMENT not in text, where
         assert GIVEN not in text, where
+
+
+def test_a_disk_that_fills_up_while_reporting_costs_nothing(
+    quartet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says what to do; the folder does not look finished, and the same command ends it."""
+    command = [*quartet.overrides, f"run_dir={tmp_path / 'run'}"]
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("evalkit.reporting.write_reports", full)
+        with pytest.raises(evalkit.EvalkitError, match=r"No space left[\s\S]*free disk space"):
+            evalkit.run(*command)
+    assert not (tmp_path / "run" / "results.json").exists()
+    assert evalkit.run(*command).report.is_file()

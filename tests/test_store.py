@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import threading
@@ -156,6 +157,30 @@ def test_an_error_of_the_builder_is_not_taken_for_one_of_the_store(tmp_path: Pat
 
     with pytest.raises(FileNotFoundError, match=r"no tokenizer\.json"):
         Store(tmp_path).artifact("index", {"a": 1}, broken)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EROFS, "Read-only file system"),
+        RuntimeError("write error in vectors.faiss: 65491 != 821760 (No space left on device)"),
+    ],
+)
+def test_a_disk_that_fills_up_while_building_is_said(tmp_path: Path, error: Exception) -> None:
+    """Whatever library ran into it, and nothing half-written is taken for an artifact."""
+    store = Store(tmp_path)
+
+    def full(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise error
+
+    with pytest.raises(StoreError, match=r"could not write to the store[\s\S]*free disk space"):
+        store.artifact("index", {"a": 1}, full)
+    built = store.artifact(
+        "index", {"a": 1}, lambda folder: (folder / "x").write_text("1") and None
+    )
+    assert sorted(p.name for p in built.iterdir()) == ["manifest.json", "x"]
 
 
 def test_a_full_disk_is_said_clearly_and_loses_nothing(
