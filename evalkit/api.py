@@ -24,9 +24,7 @@ class RunResult:
     @cached_property
     def results(self) -> dict[str, Any]:
         """The whole of ``results.json``."""
-        loaded: dict[str, Any] = json.loads(
-            (self.folder / "results.json").read_text(encoding="utf-8")
-        )
+        loaded: dict[str, Any] = _read_json(self.folder / "results.json")
         return loaded
 
     @cached_property
@@ -122,3 +120,13 @@ def load_benchmark(name_or_folder: str | Path) -> Benchmark:
 
     path = Path(name_or_folder)
     return load(path) if path.is_dir() else load_bundled(str(name_or_folder))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise EvalkitError(
+            f"{path} is damaged: {error}",
+            todo="run the experiment again; its answers are in the store",
+        ) from error

@@ -123,6 +123,7 @@ def _run(arguments: list[str]) -> int:
 def _show(folder: Path) -> None:
     """The scorecard on standard output, and where everything is."""
     from rich.console import Console
+    from rich.markup import escape
 
     from evalkit.api import open_run
     from evalkit.reporting import print_scorecard
@@ -130,6 +131,10 @@ def _show(folder: Path) -> None:
     result = open_run(folder)
     console = Console()
     print_scorecard(result.results, console)
+    for warning in result.results["warnings"]:
+        console.print(f"\n[bold]Warning:[/bold] {escape(warning)}")
+        if warning.startswith("not logged"):
+            console.print(f"  What to do: evalkit log {folder}")
     seconds = sum(t["seconds"] for t in result.results["timings"])
     console.print(
         f"\n{len(result.traces)} answers in {seconds:.0f} s · report: [bold]{result.report}[/bold]"

@@ -9,6 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from evalkit.errors import ConfigError
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 _REPORTED_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
@@ -52,10 +55,15 @@ def usable_cores() -> int:
 
 def resolve_device(device: str = "auto") -> str:
     """``auto`` becomes ``cuda`` or ``mps`` where there is one, else ``cpu``."""
-    if device != "auto":
-        return device
     import torch
 
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(
+            f"the device {device!r} was asked for, but torch sees no GPU here",
+            todo="use device=auto or cpu, or install a CUDA build of torch; `evalkit doctor` looks",
+        )
+    if device != "auto":
+        return device
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
@@ -63,6 +71,8 @@ def resolve_device(device: str = "auto") -> str:
 
 def resolve_dtype(dtype: str, device: str) -> str:
     """``auto`` becomes ``bfloat16`` where that is fast (GPU, AVX512-BF16, AMX), else ``float32``."""
+    if dtype not in DTYPES:
+        raise ConfigError(f"the dtype is {dtype!r}, expected one of {DTYPES}")
     if dtype != "auto":
         return dtype
     if device.startswith("cuda"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,11 @@ from evalkit.secrets import Redactor, install_log_filter, redact_config
 from evalkit.store import Store
 
 log = logging.getLogger(__name__)
+
+KNOWN_KEYS = (
+    "benchmark", "control_limit", "embedder", "judge", "limit", "model", "name", "pipelines", "prices",
+    "prompt", "retriever", "run_dir", "seed", "statistics", "store", "title", "tracking", "tuning",
+)  # fmt: skip
 
 
 def run(config: DictConfig, progress: Progress | None = None) -> Path:
@@ -84,7 +91,7 @@ def _run(
             folder / f"{name}.parquet", index=False
         )
     environment = describe_environment()
-    warnings = _failures(answered.traces)
+    warnings = _warnings(answered.traces, experiment.decoding.max_new_tokens)
     with progress.stage("compare", f"{len(experiment.pipelines)} pipelines"):
         built = results.build(experiment, frame, answered, judge, environment, warnings)
     questions = redactor.redact_data(tables.questions_table(samples, frame, scores))
@@ -159,6 +166,12 @@ def _generate(
 
 def _refuse_early(experiment: Experiment) -> None:
     """Find what cannot work before any time is spent: the benchmark, the pipelines, the examples."""
+    if unknown := sorted(set(experiment.config) - set(KNOWN_KEYS)):
+        near = get_close_matches(unknown[0], KNOWN_KEYS, n=1)
+        raise ConfigError(
+            f"the configuration has the unknown keys {unknown}",
+            todo=f"did you mean {near[0]}?" if near else f"its keys are {list(KNOWN_KEYS)}",
+        )
     pipelines, _ = experiment.pipelines, experiment.statistics
     Prices.of(experiment.config.get("prices"))
     if not experiment.benchmark.questions:
@@ -264,11 +277,20 @@ def track(
     return False
 
 
-def _failures(traces: Sequence[Trace]) -> list[str]:
-    failed = [t for t in traces if t.error]
-    if not failed:
-        return []
-    first = failed[0]
-    return [
-        f"{len(failed)} of {len(traces)} answers failed; the first: {first.pipeline}, {first.question}: {first.error}"
-    ]
+def _warnings(traces: Sequence[Trace], most: int) -> list[str]:
+    """What a reader must know before believing the numbers: failed answers, and cut ones."""
+    found = []
+    if failed := [t for t in traces if t.error]:
+        first = failed[0]
+        found.append(
+            f"{len(failed)} of {len(traces)} answers failed;"
+            f" the first: {first.pipeline}, {first.question}: {first.error}"
+        )
+    cut = Counter(t.pipeline for t in traces if t.finish_reason == "length")
+    if cut:
+        listed = ", ".join(f"{name} {n}" for name, n in cut.items())
+        found.append(
+            f"{cut.total()} of {len(traces)} answers were cut at model.decoding.max_new_tokens={most}"
+            f" ({listed})"
+        )
+    return found

@@ -211,8 +211,12 @@ def generate(
         with progress.stage("generate", names, len(wanted)) as stage:
             done = rows.get(wanted)
             stage.advance(len(done), f"{len(done)} at hand" if done else "")
-            missing = [r for k, r in wanted.items() if k not in done]
-            done.update(_complete(generator, missing, rows, stage))
+            # Pipeline by pipeline: a batch's seconds are shared out among its rows, and rows of
+            # another pipeline would take a part of them.
+            for pipeline in pipelines:
+                own = [key for key, plan in zip(keys, planned, strict=True) if plan[1] is pipeline]
+                missing = [wanted[key] for key in dict.fromkeys(own) if key not in done]
+                done.update(_complete(generator, missing, rows, stage))
     finally:
         rows.close()
     return [

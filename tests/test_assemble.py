@@ -151,6 +151,11 @@ def test_an_index_depends_on_passages_and_embedder(tiny_overrides: list[str]) ->
             r"pipelines \['lora', 'hybrid'\] are tuned, but tuning=none trains nothing",
         ),
         ("tuning.examples.kinds=[manners]", "names 'manners'"),
+        ("tuning.examples.limit=x", r"tuning\.examples\.limit is 'x'"),
+        ("+retreiver.k=1", r"unknown keys \['retreiver'\][\s\S]*did you mean retriever"),
+        ("model.decoding.max_new_tokens=0", "max_new_tokens is 0, expected at least 1"),
+        ("model.decoding.temperature=hot", "temperature is 'hot', expected a number"),
+        ("model.engine.dtype=float8", "dtype is 'float8', expected one of"),
         ("tuning.examples.without_context=2", "without_context is 2"),
         (
             "prompt.system='${oc.env:NOT_SET_ANYWHERE}'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalkit import hardware
+from evalkit.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,20 @@ def test_bfloat16_only_where_the_processor_has_it(
 
 def test_a_dtype_and_a_device_that_are_given_are_kept() -> None:
     assert hardware.resolve_dtype("float16", "cpu") == "float16"
+    assert hardware.resolve_device("cpu") == "cpu"
+
+
+def test_a_gpu_that_is_not_there_and_an_unknown_dtype_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before a model is loaded, with what to do."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"'cuda:1' was asked for[\s\S]*device=auto"):
+        hardware.resolve_device("cuda:1")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert hardware.resolve_device("cuda:1") == "cuda:1"
+    with pytest.raises(ConfigError, match="dtype is 'float8', expected one of"):
+        hardware.resolve_dtype("float8", "cpu")
 
 
 @pytest.mark.parametrize(

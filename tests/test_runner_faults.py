@@ -178,7 +178,8 @@ def test_a_failed_answer_is_said_everywhere_a_reader_looks(
 ) -> None:
     result, _ = failed
     assert result.results["warnings"] == [
-        "2 of 12 answers failed; the first: prompt_only, q2: lightning struck"
+        "2 of 12 answers failed; the first: prompt_only, q2: lightning struck",
+        "10 of 12 answers were cut at model.decoding.max_new_tokens=8 (prompt_only 5, rag 5)",
     ]
     assert "lightning struck" in result.report.read_text()
     table = {q["question"]: q for q in result.questions}
@@ -190,7 +191,7 @@ def test_a_failed_answer_is_tried_again_by_a_rerun(
 ) -> None:
     """A failure is not stored as if it were an answer."""
     mended = evalkit.run(*failed[1], f"run_dir={tmp_path / 'mended'}")
-    assert mended.results["warnings"] == []
+    assert not [w for w in mended.results["warnings"] if "failed" in w]
     whole = scores_of(quartet.result)
     expected = whole[whole["pipeline"].isin(["prompt_only", "rag"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(scores_of(mended), expected)
@@ -213,7 +214,7 @@ def test_a_tracker_that_cannot_be_reached_costs_nothing(
     ]  # fmt: skip
     assert cli.main(["run", *flags, *overrides]) == 0
     assert f"`evalkit log {tmp_path / 'run'}` sends the run later" in caplog.text
-    (warning,) = evalkit.open_run(tmp_path / "run").results["warnings"]
+    warning = evalkit.open_run(tmp_path / "run").results["warnings"][-1]
     assert warning.startswith("not logged to MLflow: ")
     assert "127.0.0.1:9" in warning
     assert (tmp_path / "run" / "report.html").is_file()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from evalkit.errors import ConfigError
 from evalkit.records import Message
 
 
@@ -19,6 +20,16 @@ class Decoding:
     max_new_tokens: int = 64
     temperature: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if type(self.max_new_tokens) is not int or self.max_new_tokens < 1:
+            raise ConfigError(
+                f"model.decoding.max_new_tokens is {self.max_new_tokens!r}, expected at least 1"
+            )
+        if not isinstance(self.temperature, int | float) or not self.temperature >= 0:
+            raise ConfigError(
+                f"model.decoding.temperature is {self.temperature!r}, expected a number of 0 or more"
+            )
 
 
 @dataclass(frozen=True)

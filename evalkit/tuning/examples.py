@@ -43,6 +43,10 @@ def choose(
                 f"tuning.examples.kinds names {kind!r}, but training.jsonl has {known or 'no examples'}",
                 todo="choose kinds that the benchmark has, or run pipelines without tuning",
             )
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise ConfigError(
+            f"tuning.examples.limit is {limit!r}, expected at least 1, or null for all"
+        )
     if not 0 <= without_context <= 1:
         raise ConfigError(
             f"tuning.examples.without_context is {without_context}, expected a share between 0 and 1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from evalkit.benchmarks import check, jsonl, load
 from evalkit.benchmarks.schema import ANSWER, FIELDS, PASSAGE
+from evalkit.records import FormatSpecification
+from evalkit.scoring.instructions import CHECKERS, faults
 
 DOCUMENT = (Path(jsonl.__file__).parent / "SCHEMA.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
@@ -24,13 +27,20 @@ def test_the_least_example_works(tmp_path: Path) -> None:
 def test_the_full_example_works(tmp_path: Path) -> None:
     """The other examples together are one too, options included."""
     names = ("corpus.jsonl", "questions.jsonl", "training.jsonl", "benchmark.json")
-    for name, example in zip(names, EXAMPLES[2:], strict=True):
+    for name, example in zip(names, EXAMPLES[2:6], strict=True):
         (tmp_path / name).write_text(example, encoding="utf-8")
     assert check(tmp_path) == []
     benchmark = load(tmp_path)
     assert (benchmark.name, benchmark.license) == ("ours", "CC-BY-4.0")
     assert [each.answer for each in benchmark.training] == ["EUR 38", "3 hours", None]
     assert benchmark.format.abstention == "not stated"
+
+
+def test_the_format_example_is_sound_and_every_kind_is_documented() -> None:
+    """What can be checked stands in the document, by the name that the checker knows."""
+    specification = FormatSpecification(**json.loads(EXAMPLES[6])["format"])
+    assert faults(specification) == []
+    assert [kind for kind in CHECKERS if f"`{kind}`" not in DOCUMENT] == []
 
 
 FIELD_NAMES = sorted({f.name for fields in (*FIELDS.values(), ANSWER, PASSAGE) for f in fields})

@@ -60,8 +60,9 @@ def test_what_cannot_be_trained_on_is_refused() -> None:
         choose(examples(), ["style"], None, 0.25, 0)
     with pytest.raises(ConfigError, match=r"without_context is 1\.5"):
         choose(examples(), ["behaviour"], None, 1.5, 0)
-    with pytest.raises(ConfigError, match="leaves nothing to train on"):
-        choose(examples(), ["behaviour"], 0, 0.25, 0)
+    for limit in (0, "x", 2.5):
+        with pytest.raises(ConfigError, match=r"tuning\.examples\.limit is"):
+            choose(examples(), ["behaviour"], limit, 0.25, 0)
 
 
 def test_examples_are_rendered_on_the_very_prompt_of_the_test_questions() -> None:
