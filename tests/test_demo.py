@@ -47,7 +47,7 @@ def test_every_pipeline_answered_every_question(demo: evalkit.RunResult) -> None
     assert traces.groupby("pipeline").size().to_dict() == dict.fromkeys(PIPELINES, 10)
     assert traces["error"].isna().all()
     assert (traces["output"].str.strip().str.len() > 0).mean() > 0.9
-    assert demo.results["warnings"] == []
+    assert [w for w in demo.results["warnings"] if "were cut at" not in w] == []
     assert demo.results["benchmark"]["name"] == "handbook"
     assert demo.results["benchmark"]["categories"]["control"] == 2
 
