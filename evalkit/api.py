@@ -55,9 +55,7 @@ class RunResult:
     @cached_property
     def questions(self) -> list[dict[str, Any]]:
         """Each question with the answers of every pipeline side by side, as the report shows them."""
-        loaded: list[dict[str, Any]] = json.loads(
-            (self.folder / "questions.json").read_text(encoding="utf-8")
-        )
+        loaded: list[dict[str, Any]] = _read_json(self.folder / "questions.json")
         return loaded
 
     @property
