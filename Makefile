@@ -1,6 +1,9 @@
 # make demo    install, run the four pipelines on the bundled handbook, print the scorecard
 # make test    install, then lint, types, architecture and the test suite
 # make reports run the studies again and write reports/ from them
+# make report-statistics   simulate what intervals and verdicts promise (12 minutes)
+# make report-judges       hold the offline judge to small edits and, with EVALKIT_DATA, to RAGTruth
+# make report-endoflife    all four pipelines on dated pages, with EVALKIT_DATA (half an hour)
 PYTHON ?= python3
 # cpu or gpu; the two faiss packages overwrite each other's files, so only one is ever installed.
 FAISS  ?= cpu
@@ -8,10 +11,11 @@ OTHER  := $(if $(filter gpu,$(FAISS)),cpu,gpu)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(FAISS)
-STUDIES := quartet ladder
+STUDIES := quartet ladder roll_forward
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format wheel clean reports $(STUDIES:%=report-%)
+.PHONY: report-statistics report-judges report-endoflife
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -33,12 +37,21 @@ demo: $(READY)
 
 reports: $(STUDIES:%=report-%)
 
-$(STUDIES:%=report-%): report-%: $(READY)
+report-endoflife: WHERE = benchmark.path=$(EVALKIT_DATA)/endoflife
+
+$(STUDIES:%=report-%) report-endoflife: report-%: $(READY)
 	rm -rf runs/report-$*
-	$(BIN)/evalkit run experiment=$* run_dir=runs/report-$*
+	$(BIN)/evalkit run experiment=$* run_dir=runs/report-$* $(WHERE)
 	rm -rf reports/$*
 	mkdir -p reports/$*
 	cp runs/report-$*/scorecard.md runs/report-$*/results.json runs/report-$*/figures/*.svg reports/$*/
+
+report-statistics: $(READY)
+	$(BIN)/python -m evalkit.statistics.simulation --out reports/statistics
+
+report-judges: $(READY)
+	$(BIN)/python tests/benchmarks/minimal_pairs.py
+	$(if $(EVALKIT_DATA),$(BIN)/python tests/benchmarks/ragtruth_judge.py)
 
 test: check
 	$(BIN)/python -m pytest

@@ -9,6 +9,7 @@ The names below are the whole Python API; each is imported when first used, so t
     result = evalkit.run("experiment=quartet", "limit=20")
     result.scores          # pandas: question, pipeline, metric, status, value ...
     result.estimates       # pandas: one row per pipeline and metric, with intervals
+    assert evalkit.gate("runs/main", "runs/branch").ships
 """
 
 from __future__ import annotations
@@ -23,14 +24,20 @@ _HOMES = {
     "run": "evalkit.api",
     "open_run": "evalkit.api",
     "RunResult": "evalkit.api",
+    "gate": "evalkit.gating",
+    "gate_tables": "evalkit.gating",
+    "GateResult": "evalkit.gating",
     "Benchmark": "evalkit.benchmarks.benchmark",
     "EvalkitError": "evalkit.errors",
 }
 __all__ = [
     "Benchmark",
     "EvalkitError",
+    "GateResult",
     "RunResult",
     "__version__",
+    "gate",
+    "gate_tables",
     "load_benchmark",
     "open_run",
     "run",
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     from evalkit.api import RunResult, load_benchmark, open_run, run
     from evalkit.benchmarks.benchmark import Benchmark
     from evalkit.errors import EvalkitError
+    from evalkit.gating import GateResult, gate, gate_tables
 
 
 def __getattr__(name: str) -> Any:

@@ -99,10 +99,14 @@ def open_run(folder: str | Path) -> RunResult:
     Raises:
         EvalkitError: the folder holds no finished run.
     """
+    from evalkit.run_folder import state_of
+
     path = Path(folder)
     if not (path / "results.json").is_file():
+        state = state_of(path)
+        known = "" if state == "no run" else f" (the run is {state})"
         raise EvalkitError(
-            f"{path} holds no finished run: there is no results.json",
+            f"{path} holds no finished run: there is no results.json{known}",
             todo="give a run folder; a run that was interrupted goes on when its command is run again",
         )
     return RunResult(path)

@@ -6,18 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
-from evalkit import weights
+from evalkit import engines, weights
 from evalkit.benchmarks.benchmark import Benchmark
-from evalkit.errors import ConfigError, EvalkitError
+from evalkit.errors import ConfigError
 from evalkit.generation.base import Decoding, Generator
 from evalkit.hardware import resolve_device, resolve_dtype
+from evalkit.hypotheses import read_hypotheses, untested
+from evalkit.judging import build_judge
+from evalkit.making import call, make, whole
 from evalkit.pipelines import Pipeline, choose_shots
 from evalkit.prompts import PromptTemplate
 from evalkit.retrieval import Chunker, Embedder, Visibility
 from evalkit.scoring import Judge
-from evalkit.tuning.examples import Example, choose, render
+from evalkit.statistics.hypotheses import Hypothesis
+from evalkit.tuning.examples import Example, choose, knowledge_of, render
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Experiment:
 
     @cached_property
     def seed(self) -> int:
-        return _whole(self.config["seed"], "seed", 0)
+        return whole(self.config["seed"], "seed", 0)
 
     @cached_property
     def whole_benchmark(self) -> Benchmark:
@@ -95,6 +100,34 @@ class Experiment:
         return decoding
 
     @cached_property
+    def repeats(self) -> int:
+        """How often every question is asked."""
+        repeats = whole(self.config["repeats"], "repeats", 1)
+        if repeats > 1 and self.decoding.temperature == 0:
+            raise ConfigError(
+                f"repeats is {repeats}, but model.decoding.temperature is 0: greedy answers would all"
+                " be the same",
+                todo="sample with, say, model.decoding.temperature=0.7, or ask once with repeats=1",
+            )
+        return repeats
+
+    @cached_property
+    def claimed(self) -> tuple[Hypothesis, ...]:
+        """All hypotheses, in the order of the configuration."""
+        names = [p.name for p in self.pipelines]
+        return read_hypotheses(self.config["hypotheses"], names, self.whole_benchmark.questions)
+
+    @property
+    def untested(self) -> dict[Hypothesis, str]:
+        """Those about pipelines that do not run, with the names of these."""
+        return untested(self.claimed, [p.name for p in self.pipelines])
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """What is claimed of this run's pipelines, to be tested."""
+        return tuple(h for h in self.claimed if h not in self.untested)
+
+    @cached_property
     def statistics(self) -> dict[str, Any]:
         """Resamples, confidence and seed of every interval."""
         part = dict(self.config["statistics"])
@@ -102,12 +135,8 @@ class Experiment:
             raise ConfigError(
                 f"statistics has the unknown keys {unknown}; expected resamples, confidence"
             )
-        resamples, confidence = part["resamples"], part["confidence"]
-        if type(resamples) is not int or resamples < 1:
-            raise ConfigError(
-                f"statistics.resamples is {resamples!r}, expected a whole number from 1"
-            )
-        if not isinstance(confidence, float) or not 0 < confidence < 1:
+        whole(part["resamples"], "statistics.resamples", 1)
+        if not isinstance(confidence := part["confidence"], float) or not 0 < confidence < 1:
             raise ConfigError(
                 f"statistics.confidence is {confidence!r}, expected a share such as 0.95"
             )
@@ -115,17 +144,18 @@ class Experiment:
 
     @cached_property
     def model_weights(self) -> weights.Weights:
-        return weights.obtain(self.config["model"]["weights"])
+        return engines.model_weights(self.config["model"])
 
-    def generator(self, adapter: Any = None, adapter_id: str | None = None) -> Generator:
-        """The engine with base weights, or with an adapter."""
-        engine = make(self.config["model"]["engine"], "model.engine")
-        chosen = {"adapter": adapter, "adapter_id": adapter_id} if adapter_id else {}
-        obtained = self.model_weights
-        generator: Generator = call(
-            engine, "model.engine", obtained.folder, obtained.identity, self.decoding, **chosen
-        )
-        return generator
+    @cached_property
+    def adapter_name(self) -> str | None:
+        """See :func:`evalkit.engines.adapter_name`."""
+        tuned = [p.name for p in self.pipelines if p.tuned]
+        return engines.adapter_name(self.config["model"], tuned)
+
+    def generator(self, *adapter: Any) -> Generator:
+        """The engine with base weights, or with an adapter and its identity."""
+        part = self.config["model"]
+        return engines.make_generator(part, self.model_weights, self.decoding, *adapter)
 
     @cached_property
     def embedder_identity(self) -> str:
@@ -172,7 +202,7 @@ class Experiment:
 
     @cached_property
     def k(self) -> int:
-        return _whole(self.config["retriever"]["k"], "retriever.k", 1)
+        return whole(self.config["retriever"]["k"], "retriever.k", 1)
 
     @cached_property
     def examples(self) -> list[Example]:
@@ -186,7 +216,7 @@ class Experiment:
             )
         benchmark = self.whole_benchmark
         chosen = choose(
-            benchmark.training,
+            knowledge_of(benchmark.training, part["kinds"], part.get("known_at")),
             part["kinds"],
             part["limit"],
             float(part["without_context"]),
@@ -196,7 +226,12 @@ class Experiment:
 
     @property
     def training_template(self) -> PromptTemplate:
-        """The template of the tuned pipelines, where they agree on one."""
+        """What the adapter is trained on: ``tuning.prompt``, else the template of the tuned
+        pipelines, where they agree on one.
+        """
+        if given := self.config["tuning"].get("prompt"):
+            template = _template(given)
+            return template if self.whole_benchmark.dated else template.undated()
         tuned = {p.template.identity: p.template for p in self.pipelines if p.tuned}
         return next(iter(tuned.values())) if len(tuned) == 1 else self.template
 
@@ -219,10 +254,14 @@ class Experiment:
 
     @cached_property
     def judge(self) -> Judge:
-        part = self.config["judge"]
-        judge = make(part["judge"], "judge.judge")
-        made: Judge = call(judge, "judge.judge", *([self.embedder] if part.get("embedder") else []))
-        return made
+        return self.judge_of()
+
+    def judge_of(self, *, calibrated: bool = True) -> Judge:
+        """The configured judge; without its calibration where that is not wanted."""
+        store = Path(self.config["store"])
+        return build_judge(
+            self.config["judge"], lambda: self.embedder, store, calibrated=calibrated
+        )
 
 
 def load_benchmark(path: str, **options: Any) -> Benchmark:
@@ -256,52 +295,6 @@ def _template(part: Mapping[str, Any]) -> PromptTemplate:
 
 
 def _count(config: Mapping[str, Any], key: str) -> int | None:
+    """A number of questions; None for all."""
     value = config.get(key)
-    if value is None:
-        return None
-    if type(value) is not int or value < (1 if key == "limit" else 0):
-        raise ConfigError(
-            f"{key} is {value!r}, expected a whole number of questions, or null for all"
-        )
-    return value
-
-
-def _whole(value: Any, key: str, least: int) -> int:
-    if type(value) is not int or value < least:
-        raise ConfigError(f"{key} is {value!r}, expected a whole number, at least {least}")
-    return value
-
-
-def make(part: Any, key: str) -> Any:
-    """Hydra's ``instantiate``, which refuses dangerous targets, with the key named in errors."""
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
-    try:
-        return instantiate(part, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, EvalkitError):
-            raise cause from None
-        first = " ".join(str(cause or error).split())[:300]
-        target = part.get("_target_") if isinstance(part, Mapping) else None
-        raise ConfigError(
-            f"{key}: could not make {target or part!r}: {first}",
-            todo=f"check the keys under `{key}` (evalkit run --cfg job prints the composed configuration)",
-        ) from error
-
-
-def call(made: Any, key: str, *given: Any, **named: Any) -> Any:
-    """Call what :func:`make` made; a key of the configuration that it does not know is named."""
-    from inspect import signature
-
-    try:
-        signature(made).bind(*given, **named)
-    except (TypeError, ValueError) as error:
-        known = [p for p in signature(getattr(made, "func", made)).parameters if p != "self"]
-        extra = sorted(set(getattr(made, "keywords", {})) - set(known))
-        raise ConfigError(
-            f"{key}: {f'the unknown keys {extra}' if extra else error}",
-            todo=f"it takes some of {known}",
-        ) from error
-    return made(*given, **named)
+    return None if value is None else whole(value, key, 1 if key == "limit" else 0)

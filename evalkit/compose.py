@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 ROOT_CONFIG = "evalkit"
+GATE_CONFIG = "gate"
+_WHERE_TO_LOOK = {
+    ROOT_CONFIG: "`evalkit run --cfg job` prints the keys; conf/ and experiments/ hold the options",
+    GATE_CONFIG: "conf/gate.yaml has the keys, and conf/gate/ the gates",
+}
 
 
 def shipped_root() -> Path:
@@ -51,8 +56,8 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
     ]
 
 
-def compose(overrides: Sequence[str]) -> DictConfig:
-    """The configuration for a single run.
+def compose(overrides: Sequence[str], root: str = ROOT_CONFIG) -> DictConfig:
+    """The configuration for a single run, or with ``root=GATE_CONFIG`` that of a gate.
 
     Raises:
         ConfigError: an override that fits no key, an unknown group or option, a bad file.
@@ -64,10 +69,10 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     _register_plugins()
     GlobalHydra.instance().clear()
     with (
-        _plain_errors(overrides),
+        _plain_errors(overrides, root),
         initialize_config_dir(str(shipped_root() / "conf"), version_base="1.3"),
     ):
-        return hydra_compose(ROOT_CONFIG, overrides=hydra_arguments(overrides))
+        return hydra_compose(root, overrides=hydra_arguments(overrides))
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -106,15 +111,25 @@ def _missing(node: Any, key: str = "") -> Iterator[str]:
         yield key
 
 
-def main(arguments: Sequence[str], task: Callable[[DictConfig], Any]) -> None:
+def main(
+    arguments: Sequence[str],
+    task: Callable[[DictConfig], Any],
+    plugins: Callable[[], Mapping[str, type]] = dict,
+) -> None:
     """Hand ``arguments`` to Hydra's own command line (``-m`` sweeps, ``--cfg``, ``--info`` ...).
 
+    Args:
+        plugins: Gives classes for Hydra's sweepers and launchers, by the names that configurations
+            have for them.
+
     Raises:
-        ConfigError: as :func:`compose`. What ``task`` raises comes out as it is, and ends a sweep.
+        ConfigError: as :func:`compose`. What ``task`` raises comes out as it is.
     """
     import hydra
+    from hydra.core.plugins import Plugins
 
     _register_plugins()
+    Plugins.instance().class_name_to_class |= plugins()
     decorated = hydra.main(
         config_path=str(shipped_root() / "conf"), config_name=ROOT_CONFIG, version_base="1.3"
     )
@@ -148,7 +163,7 @@ def _carried(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
 
 
 @contextmanager
-def _plain_errors(overrides: Sequence[str]) -> Iterator[None]:
+def _plain_errors(overrides: Sequence[str], root: str = ROOT_CONFIG) -> Iterator[None]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
@@ -156,15 +171,13 @@ def _plain_errors(overrides: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise ConfigError(
-            _on_one_line(error, overrides),
-            todo="`evalkit run --cfg job` prints the keys; conf/ and experiments/ hold the options",
-        ) from error
+        raise ConfigError(_on_one_line(error, overrides), todo=_WHERE_TO_LOOK[root]) from error
 
 
 @cache
 def _register_plugins() -> None:
     from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins
     from hydra.plugins.search_path_plugin import SearchPathPlugin
 
@@ -175,13 +188,9 @@ def _register_plugins() -> None:
             for folder in reversed(_search_path()):
                 search_path.prepend("evalkit", f"file://{folder}")
 
-    plugins = Plugins.instance()
-    plugins.register(EvalkitSearchPath)
-    # Imported only now: Hydra, on finding its plugins, makes their classes anew.
-    from evalkit.sweeper import REPLACED, DiscreetSweeper
-
-    # Hydra makes sweepers only by names inside its own packages.
-    plugins.class_name_to_class[REPLACED] = DiscreetSweeper
+    Plugins.instance().register(EvalkitSearchPath)
+    # Of the plugin's own; ours stands in conf/, and Hydra warns where there are two of a name.
+    ConfigStore.instance().repo["hydra"]["launcher"].pop("joblib.yaml", None)
 
 
 _search_path = search_path
@@ -195,7 +204,7 @@ def _on_one_line(error: Exception, overrides: Sequence[str]) -> str:
             text = text.replace(override.partition("=")[2], REDACTED)
     if found := re.search(r"Could not (?:load|find) '(\w+)/", text):  # Hydra lists options at times
         text = text.partition("Available options")[0].strip().rstrip(".")
-        text += f". Options of {found[1]}: {_options(found[1])}."
+        text += f". Options of {found[1]}: {', '.join(options(found[1]))}."
     return " ".join(text.split())
 
 
@@ -206,6 +215,7 @@ def without_secret_value(override: str) -> str:
     return f"{key}={REDACTED}" if secret else override
 
 
-def _options(group: str) -> str:
+def options(group: str) -> list[str]:
+    """The options of a group, such as ``pipeline``: the user's own and the shipped ones, sorted."""
     names = {file.stem for folder in _search_path() for file in (folder / group).glob("*.yaml")}
-    return ", ".join(sorted(names))
+    return sorted(names)

@@ -8,8 +8,8 @@ from typing import Any
 
 from evalkit.errors import ConfigError
 from evalkit.pipelines import Pipeline
-from evalkit.records import Trace
 from evalkit.stages import Answered
+from evalkit.tally import Spent
 
 Row = dict[str, Any]
 
@@ -60,19 +60,23 @@ def cost_rows(
     everything is rebuilt: the index (retrieval) or the adapter (tuning), and then one answer. An
     adapter that was trained on behaviour alone never answers from documents and has none.
     """
-    traces = {p.name: [t for t in answered.traces if t.pipeline == p.name] for p in pipelines}
-    rows = [row for name, mine in traces.items() for row in _pipeline(name, mine, prices)]
+    tally = answered.tally
+    rows = [
+        row
+        for p in pipelines
+        for row in _pipeline(p.name, tally.spent.get(p.name, Spent()), prices)
+    ]
 
     def answer(names: Iterable[str]) -> float | None:
         """The slowest median among pipelines that rest on the same thing."""
-        medians = [m for n in names if (m := _percentile(_seconds(traces[n]), 50)) is not None]
+        medians = [m for n in names if (m := _percentile(tally.seconds(n), 50)) is not None]
         return max(medians, default=None)
 
     if indexed := answered.indexed:
         after = answer(p.name for p in pipelines if p.context == "retrieved")
         rows += _built("index", indexed.seconds, indexed.bytes, prices)
         rows += _fresh("index", "re-index", indexed.seconds, after)
-    if adapter := answered.adapter:
+    if (adapter := answered.adapter) and adapter.folder and adapter.report:
         size = sum(f.stat().st_size for f in adapter.folder.glob("*.safetensors"))
         seconds = float(adapter.report["seconds"])
         rows += _built("adapter", seconds, size, prices)
@@ -83,11 +87,8 @@ def cost_rows(
     return rows
 
 
-def _pipeline(name: str, traces: Sequence[Trace], prices: Prices) -> list[Row]:
-    prompt, output = (
-        sum(getattr(t, key) for t in traces) for key in ("prompt_tokens", "output_tokens")
-    )
-    seconds = _seconds(traces)
+def _pipeline(name: str, spent: Spent, prices: Prices) -> list[Row]:
+    prompt, output, seconds = spent.prompt_tokens, spent.output_tokens, spent.seconds
     rows = [
         ("prompt tokens", prompt, "tokens"),
         ("output tokens", output, "tokens"),
@@ -114,11 +115,6 @@ def _fresh(what: str, how: str, seconds: float, answer: float | None) -> Iterabl
     if answer is not None:
         name = f"time to fresh, full {how}"
         yield {"stage": what, "name": name, "value": seconds + answer, "unit": "seconds"}
-
-
-def _seconds(traces: Iterable[Trace]) -> list[float]:
-    """Wall seconds per answer: retrieval and generation, each a row's share of its batch."""
-    return [sum(t.seconds.values()) for t in traces if t.error is None]
 
 
 def _percentile(values: Sequence[float], percent: float) -> float | None:

@@ -53,8 +53,10 @@ def diagnose(weights: Mapping[str, Callable[[], bool]] | None = None) -> list[Ch
     Args:
         weights: for each model, a function that says whether its weights are on this machine.
     """
+    from evalkit.sweeps.health import launchers  # which gives checks like those here
+
     machine = [*packages(), *devices(), *model_weights(weights or {})]
-    return [*machine, *stores(), *environment()]
+    return [*machine, *stores(), *launchers(), *environment()]
 
 
 def exit_code(checks: Iterable[Check]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from evalkit.errors import ConfigError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+_DEV = Path("/dev")
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 _REPORTED_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
@@ -53,8 +55,27 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def usable_threads() -> int:
+    """Threads for arithmetic: a core each, or fewer where ``OMP_NUM_THREADS`` says so, as it does in
+    processes that share this machine.
+    """
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(usable_cores(), int(said)) if said.isdigit() and int(said) else usable_cores()
+
+
+def surely_no_accelerator() -> bool:
+    """Whether the system shows no accelerator at all, so that torch need not be asked (its import
+    takes a second); False where only torch can tell.
+    """
+    # NVIDIA's, AMD's, WSL's, a Tegra's, and what any driver of graphics or accelerators makes.
+    nodes = ("nvidiactl", "nvidia0", "kfd", "dxg", "nvmap", "dri", "accel")
+    return sys.platform == "linux" and not any((_DEV / node).exists() for node in nodes)
+
+
 def resolve_device(device: str = "auto") -> str:
     """``auto`` becomes ``cuda`` or ``mps`` where there is one, else ``cpu``."""
+    if device == "cpu" or (device == "auto" and surely_no_accelerator()):
+        return "cpu"
     import torch
 
     if device.startswith("cuda") and not torch.cuda.is_available():
@@ -85,7 +106,6 @@ def resolve_dtype(dtype: str, device: str) -> str:
 def describe() -> dict[str, Any]:
     """Facts for a manifest: processor, cores, memory in bytes, accelerators."""
     import psutil
-    import torch
 
     return {
         "platform": platform.platform(),
@@ -94,5 +114,11 @@ def describe() -> dict[str, Any]:
         "processor_features": [f for f in _REPORTED_FLAGS if f in cpu_flags()],
         "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
-        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "gpus": [] if surely_no_accelerator() else _gpus(),
     }
+
+
+def _gpus() -> list[str]:
+    import torch
+
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.hardware import usable_cores
+from evalkit.hardware import usable_threads
 from evalkit.records import Message
 
 
@@ -21,13 +21,13 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
 
 
 def load_model(folder: Path, dtype: str, device: str, *, trust_remote_code: bool = False) -> Any:
-    """The model in ``dtype`` on ``device``; torch uses every core this process may run on."""
+    """The model in ``dtype`` on ``device``; see :func:`~evalkit.hardware.usable_threads`."""
     import torch
     from transformers import AutoModelForCausalLM
 
     quiet_transformers()
     if device == "cpu":
-        torch.set_num_threads(usable_cores())
+        torch.set_num_threads(usable_threads())
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             str(folder),

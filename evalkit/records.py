@@ -74,7 +74,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Answer:
-    """A right answer during a period."""
+    """A right answer during a period.
+
+    ``text`` is empty where a benchmark says only where the answer stands and not what it is; the
+    answer then has evidence, and nothing can be said of a reply.
+    """
 
     text: str
     aliases: tuple[str, ...] = ()
@@ -126,6 +130,11 @@ class Question:
         return bool(self.current_answers())
 
     @property
+    def answer_known(self) -> bool:
+        """Whether a current answer says what it is, and not only where it stands."""
+        return any(a.text for a in self.current_answers())
+
+    @property
     def time_sensitive(self) -> bool:
         """Whether the right reply changes with time: several answers, one that ends, or one that the
         category says is ``new``.
@@ -139,7 +148,10 @@ class TrainingExample:
     """One example for tuning; ``answer=None`` means that abstaining is right.
 
     ``kind`` is ``"behaviour"`` (format and manner, on documents no test question touches) or
-    ``"knowledge"`` (a fact of the test documents as an early snapshot had it).
+    ``"knowledge"`` (a fact of the test documents as an early snapshot had it). ``answers`` is the
+    dated history of a fact, where it is known; ``answer`` is then the one in force at ``as_of``, and
+    None where the fact is not there on that day and so is taught only as of another.
+    ``revised`` holds the days on which revisions of ``source`` took effect.
     """
 
     id: str
@@ -150,6 +162,8 @@ class TrainingExample:
     source: str | None = None
     effective: date | None = None
     passages: tuple[Passage, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    revised: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,6 +224,7 @@ class Trace:
 
     ``retrieved`` is None where the pipeline has no retriever (an empty tuple means that it found
     nothing). ``seconds`` holds wall seconds by stage; ``error`` is set where the question failed.
+    ``tokens_estimated`` says that nobody counted the tokens.
     """
 
     question: str
@@ -223,6 +238,7 @@ class Trace:
     seconds: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
     repeat: int = 0
+    tokens_estimated: bool = False
 
     @property
     def shown(self) -> tuple[Passage, ...]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from evalkit import __version__
 from evalkit.assemble import Experiment
 from evalkit.costs import Prices, cost_rows
+from evalkit.measures import Measured, Rows
 from evalkit.pipelines import Pipeline
 from evalkit.prompts import PromptTemplate
-from evalkit.scoring import METRICS, Judge
+from evalkit.reporting.write import PAGE_QUESTIONS
+from evalkit.scoring import Judge
+from evalkit.scoring.judges.base import describe_judge
 from evalkit.signatures import Signer
 from evalkit.stages import Adapter, Answered
-from evalkit.statistics import class_table, compare, estimate_table, factorial_effects, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,23 +25,30 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a run leaves: ``results.json`` but for the timings; the tables that are still to be
+    written, by file name; its questions with their answers (those that a page shows, where all of
+    them are written already).
+    """
+
+    results: dict[str, Any]
+    tables: Mapping[str, pd.DataFrame]
+    questions: Sequence[Mapping[str, Any]]
+    written: bool = False
+
+
 def build(
     experiment: Experiment,
-    scores: pd.DataFrame,
+    measured: Measured,
     answered: Answered,
     judge: Judge,
     environment: Mapping[str, Any],
-    warnings: Sequence[str],
+    blamed: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The whole of ``results.json`` except the timings, which are not over yet."""
     benchmark, pipelines, adapter = experiment.benchmark, experiment.pipelines, answered.adapter
-    settings = experiment.statistics
-    corners = {p.corner: p.name for p in pipelines if p.corner is not None}
     signer = Signer(experiment, answered, judge)
-    estimates = records(estimate_table(scores, **settings))
-    for row in estimates:
-        row["signature"] = signer.estimate(row["pipeline"], row["metric"])
-    _explain(estimates, scores)
     return {
         "schema": SCHEMA,
         "evalkit": __version__,
@@ -54,14 +63,18 @@ def build(
             "license": benchmark.license,
         },
         "model": experiment.config["model"]["name"],
-        "statistics": dict(settings),
+        "statistics": dict(experiment.statistics),
+        "repeats": experiment.repeats,
         "pipelines": [_pipeline(p, adapter) | {"setup": signer.setups[p.name]} for p in pipelines],
-        "notes": notes(pipelines, experiment.training_template),
-        "estimates": estimates,
-        "by_category": _by_category(scores, settings, signer),
-        "comparisons": _comparisons(scores, pipelines, settings, signer),
-        "effects": _effects(scores, corners, settings, signer),
-        "classes": records(class_table(scores, "freshness/generation/outdated")),
+        "notes": [
+            *notes(pipelines, experiment.training_template),
+            *_untested(experiment),
+            *_unseen(len(benchmark.questions)),
+        ],
+        **_signed(experiment, measured, signer),
+        "variation": measured["variation"],
+        "classes": measured["classes"],
+        "blame": list(blamed),
         "costs": cost_rows(
             answered,
             pipelines,
@@ -70,9 +83,9 @@ def build(
         ),
         "timings": [],
         "environment": dict(environment),
-        "judge": {"name": judge.name, "version": judge.version, "blind_to": list(judge.blind_to)},
-        "training": dict(adapter.report) if adapter else None,
-        "warnings": list(warnings),
+        "judge": describe_judge(judge),
+        "training": dict(adapter.report) if adapter and adapter.report else None,
+        "warnings": answered.tally.warnings(experiment.decoding.max_new_tokens),
     }
 
 
@@ -98,6 +111,22 @@ def notes(pipelines: Sequence[Pipeline], trained_on: PromptTemplate | None = Non
     return found
 
 
+def _untested(experiment: Experiment) -> list[str]:
+    return [
+        f"Not tested, since {lacking} did not run: {hypothesis.claim}."
+        for hypothesis, lacking in experiment.untested.items()
+    ]
+
+
+def _unseen(questions: int) -> list[str]:
+    if questions <= PAGE_QUESTIONS:
+        return []
+    return [
+        f"The page shows the answers to the first {PAGE_QUESTIONS:,} of {questions:,} questions;"
+        " questions.json has all of them."
+    ]
+
+
 def _pipeline(pipeline: Pipeline, adapter: Adapter | None) -> dict[str, Any]:
     return {
         "name": pipeline.name,
@@ -110,47 +139,25 @@ def _pipeline(pipeline: Pipeline, adapter: Adapter | None) -> dict[str, Any]:
     }
 
 
-def _explain(estimates: list[dict[str, Any]], scores: pd.DataFrame) -> None:
-    """Why nothing was scored, where nothing was: the commonest reason among the scores."""
-    unscored = scores[scores["status"] != "scored"]
-    commonest = unscored.groupby(["pipeline", "metric"])["reason"].agg(
-        lambda r: r.value_counts().index[0]
-    )
-    for row in estimates:
-        if row["n_scored"] == 0:
-            row["reason"] = str(commonest.get((row["pipeline"], row["metric"]), ""))
-
-
-def _by_category(
-    scores: pd.DataFrame, settings: Mapping[str, Any], signer: Signer
-) -> list[dict[str, Any]]:
-    chosen = scores[scores["axis"] != "cost"]
-    table = estimate_table(chosen, by=("pipeline", "metric", "category"), **settings)
-    rows = records(table[(table["n_scored"] > 0) | (table["n_failed"] > 0)])
-    return [r | {"signature": signer.several([r["pipeline"]], r["metric"])} for r in rows]
-
-
-def _comparisons(
-    scores: pd.DataFrame,
-    pipelines: Sequence[Pipeline],
-    settings: Mapping[str, Any],
-    signer: Signer,
-) -> list[dict[str, Any]]:
-    """Every pair of pipelines on every metric that both were scored on at least once."""
-    scored = scores[scores["status"].isin(("scored", "failed"))]
-    has = {name: set(part["metric"]) for name, part in scored.groupby("pipeline")}
-    rows: list[dict[str, Any]] = []
-    for a, b in combinations([p.name for p in pipelines], 2):
-        shared = [m for m in METRICS if m in has.get(a, ()) and m in has.get(b, ())]
-        rows += records(compare(scores, a, b, metrics=shared, **settings))
-    return [r | {"signature": signer.several([r["a"], r["b"]], r["metric"])} for r in rows]
-
-
-def _effects(
-    scores: pd.DataFrame, corners: Mapping[Any, str], settings: Mapping[str, Any], signer: Signer
-) -> list[dict[str, Any]]:
-    if len(corners) < 2:
-        return []
-    rows = records(factorial_effects(scores, corners, **settings))
-    names = list(corners.values())
-    return [r | {"signature": signer.several(names, r["metric"])} for r in rows]
+def _signed(experiment: Experiment, measured: Measured, signer: Signer) -> dict[str, Rows]:
+    """The tables whose rows say what produced them."""
+    corners = {p.corner: p.name for p in experiment.pipelines if p.corner is not None}
+    sides = [[*each.than, *each.better] for each in experiment.hypotheses]
+    by_table: dict[str, list[list[str]]] = {
+        "hypotheses": sides,
+        "by_category": [[row["pipeline"]] for row in measured["by_category"]],
+        "comparisons": [[row["a"], row["b"]] for row in measured["comparisons"]],
+        "effects": [list(corners.values()) for _ in measured["effects"]],
+    }
+    signed = {
+        table: [
+            {**row, "signature": signer.several(names, row["metric"])}
+            for row, names in zip(measured[table], pipelines, strict=True)
+        ]
+        for table, pipelines in by_table.items()
+    }
+    estimates = [
+        {**row, "signature": signer.estimate(row["pipeline"], row["metric"])}
+        for row in measured["estimates"]
+    ]
+    return {"estimates": estimates, **signed}

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from difflib import get_close_matches
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from evalkit import __version__, results, stages, tables
+from evalkit.answering import Answers
 from evalkit.assemble import Experiment
 from evalkit.compose import resolved
-from evalkit.costs import Prices
 from evalkit.environment import describe_environment
-from evalkit.errors import ConfigError, EvalkitError, is_disk_problem
-from evalkit.pipelines import Pipeline
+from evalkit.errors import EvalkitError, is_disk_problem
+from evalkit.generation.base import Generator
+from evalkit.measures import Plan, measured
+from evalkit.preflight import refuse_early, refuse_format
 from evalkit.progress import Progress
 from evalkit.quiet import no_telemetry
-from evalkit.records import Trace
-from evalkit.scoring.instructions import faults as instruction_faults
+from evalkit.retrieving import Retrievals, blocks
+from evalkit.run_folder import MANIFEST, RESULTS, new_folder, occupied, write_json
+from evalkit.run_tables import RunTables
+from evalkit.scorer import Scorer
 from evalkit.secrets import Redactor, install_log_filter, redact_config
-from evalkit.store import Store
+from evalkit.store import Store, package_source
 
 log = logging.getLogger(__name__)
 
-KNOWN_KEYS = (
-    "benchmark", "control_limit", "embedder", "judge", "limit", "model", "name", "pipelines", "prices",
-    "prompt", "retriever", "run_dir", "seed", "statistics", "store", "title", "tracking", "tuning",
-)  # fmt: skip
+_UNDRAWN = frozenset({"created", "costs", "environment", "timings", "training"})
+"""What no figure shows of ``results.json``, and what differs from run to run."""
+SCORED_AT_ONCE = 500
+"""Questions whose answers and scores are held at once."""
 
 
 def run(config: DictConfig, progress: Progress | None = None) -> Path:
@@ -48,15 +50,16 @@ def run(config: DictConfig, progress: Progress | None = None) -> Path:
     try:
         plain = resolved(config)
         experiment = Experiment(plain)
-        _refuse_early(experiment)
+        refuse_early(experiment)
         store = Store(Path(plain["store"]).expanduser())
+        refuse_format(experiment, store)
         folder = new_folder(plain)
-        safe = redact_config(config)
-        (folder / "config.yaml").write_text(
-            OmegaConf.to_yaml(OmegaConf.create(safe)), encoding="utf-8"
-        )
-        with progress or Progress() as shown:
-            _run(experiment, store, folder, safe, redactor, shown)
+        with occupied(folder, redactor.redact), progress or Progress() as shown:
+            safe = redact_config(config)
+            (folder / "config.yaml").write_text(
+                OmegaConf.to_yaml(OmegaConf.create(safe)), encoding="utf-8"
+            )
+            _Run(experiment, store, folder, redactor, shown).finish(safe)
     except EvalkitError as error:
         error.rewrite(redactor.redact)
         raise
@@ -71,162 +74,184 @@ def run(config: DictConfig, progress: Progress | None = None) -> Path:
     return folder
 
 
-def _run(
-    experiment: Experiment,
-    store: Store,
-    folder: Path,
-    safe: Mapping[str, Any],
-    redactor: Redactor,
-    progress: Progress,
-) -> None:
-    answered = _answer(experiment, store, progress)
-    judge = experiment.judge
-    samples, scores = stages.score_all(experiment, answered.traces, judge, progress)
-    from evalkit.reporting import write_reports
-    from evalkit.scoring import scores_frame
+@dataclass(frozen=True)
+class _Run:
+    """What the stages of one run share."""
 
-    frame = scores_frame(scores, experiment.benchmark.questions)
-    for name, table in (("traces", tables.traces_frame(samples, scores)), ("scores", frame)):
-        tables.rewritten(table, redactor.redact_data).to_parquet(
-            folder / f"{name}.parquet", index=False
-        )
-    environment = describe_environment()
-    warnings = _warnings(answered.traces, experiment.decoding.max_new_tokens)
-    with progress.stage("compare", f"{len(experiment.pipelines)} pipelines"):
-        built = results.build(experiment, frame, answered, judge, environment, warnings)
-    questions = redactor.redact_data(tables.questions_table(samples, frame, scores))
-    _write_json(folder / "questions.json", questions)
-    manifest = _manifest(experiment, built)
-    _write_json(folder / "manifest.json", redactor.redact_data(manifest))
+    experiment: Experiment
+    store: Store
+    folder: Path
+    redactor: Redactor
+    progress: Progress
 
-    def finish() -> None:
-        """The reports, and last the file whose presence says that the run is finished."""
-        final = redactor.redact_data(built | {"timings": progress.timings})
-        write_reports(final, questions, folder)
-        _write_json(folder / "results.json", final)
+    def finish(self, safe: Mapping[str, Any]) -> None:
+        """Everything from the first stage to the report and the tracker."""
+        from evalkit.reporting import write_reports
 
-    with progress.stage("report", "tables, figures, page"):
-        finish()
-    if safe["tracking"].get("enabled"):
-        with progress.stage("log", "MLflow"):
-            logged = track(folder, experiment.config["tracking"], redactor, built)
-        if not logged:
-            finish()  # the page says that it was not
-    _write_json(
-        folder / "results.json", redactor.redact_data(built | {"timings": progress.timings})
-    )
+        found = self._found()
+        self._write_tables(found)
+        built, redact = found.results, self.redactor.redact_data
+        questions = found.questions if found.written else redact(found.questions)
 
+        def report() -> None:
+            """The reports, and last the file whose presence says that the run is finished."""
+            final = redact(built | {"timings": self.progress.timings})
+            write_reports(final, questions, self.folder, self._draw)
+            # Now that all artifacts were used, drawings among them.
+            manifest = _manifest(self.experiment, built, self.store)
+            write_json(self.folder / MANIFEST, redact(manifest))
+            write_json(self.folder / RESULTS, final)
 
-def _answer(experiment: Experiment, store: Store, progress: Progress) -> stages.Answered:
-    """Every pipeline's traces, in the configuration's order. One model is in memory at a time."""
-    pipelines, questions = experiment.pipelines, experiment.benchmark.questions
-    fetched: dict[str, stages.Fetched] = {}
-    indexed = None
-    with progress.stage("weights", str(experiment.config["model"]["name"])):
-        _ = experiment.model_weights
-    contexts = {p.context for p in pipelines} - {"none"}
-    if contexts:
-        passages = stages.chunk(experiment, progress)
-        if "retrieved" in contexts:
-            indexed = stages.index(experiment, passages, store, progress)
-            fetched["retrieved"] = stages.retrieve(
-                experiment, indexed.retriever, questions, progress
+        with self.progress.stage("report", "tables, figures, page"):
+            report()
+        if safe["tracking"].get("enabled"):
+            with self.progress.stage("log", "MLflow"):
+                logged = track(
+                    self.folder, self.experiment.config["tracking"], self.redactor, built
+                )
+            if not logged:
+                report()  # the page says that it was not
+        final = redact(built | {"timings": self.progress.timings})
+        write_json(self.folder / RESULTS, final)
+
+    def _draw(self, results: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+        """The figures, drawn once for the same numbers."""
+        from evalkit.reporting.figures import save_figures
+
+        shown = {name: part for name, part in results.items() if name not in _UNDRAWN}
+        inputs = {
+            "results": stages.content_hash(shown),
+            "code": package_source("evalkit.reporting"),
+        }
+
+        def build(into: Path) -> None:
+            save_figures(results, into)
+
+        drawn = self.store.artifact("figures", inputs, build)
+        folder.mkdir(exist_ok=True)
+        found = {}
+        for file in drawn.iterdir():
+            if file.name != MANIFEST:
+                found[file.name] = Path(copyfile(file, folder / file.name))
+        return found
+
+    def _found(self) -> results.Found:
+        from evalkit.timeline import roll_forward
+
+        if self.experiment.config.get("timeline"):
+            return roll_forward(self.experiment, self.store, self.progress)
+        return self._compared()
+
+    def _write_tables(self, found: results.Found) -> None:
+        made, redact = dict(found.tables), self.redactor.redact_data
+        if hasattr(self.experiment.judge, "judgments"):
+            made["judgments"] = self.experiment.judge.judgments()
+        for name, table in made.items():
+            path = self.folder / f"{name}.parquet"
+            tables.rewritten(table, redact).to_parquet(path, index=False)
+        if not found.written:
+            write_json(self.folder / "questions.json", redact(found.questions))
+
+    def _compared(self) -> results.Found:
+        """The pipelines side by side, each question asked on its own date.
+
+        First every answer is completed, then all are read back from the store, scored and written,
+        some questions at once: so memory does not grow with their number.
+        """
+        experiment, names = self.experiment, [p.name for p in self.experiment.pipelines]
+        with ExitStack() as stack:
+            written = stack.enter_context(
+                RunTables(self.folder, names, experiment.repeats, self.redactor.redact_data)
             )
-        if "gold" in contexts:
-            fetched["gold"] = stages.gold(experiment, passages, questions)
-    tuned = [p for p in pipelines if p.tuned]
-    adapter = stages.train(experiment, store, progress) if tuned else None
-    found: list[Trace] = []
-    engines: dict[str, Mapping[str, Any]] = {}
-    for group in ([p for p in pipelines if not p.tuned], tuned):
-        if group:
-            traces, engine = _generate(experiment, group, fetched, adapter, store, progress)
-            found += traces
-            engines |= {p.name: engine for p in group}
-    rank = {p.name: i for i, p in enumerate(pipelines)}
-    return stages.Answered(sorted(found, key=lambda t: rank[t.pipeline]), engines, indexed, adapter)
-
-
-def _generate(
-    experiment: Experiment,
-    group: Sequence[Pipeline],
-    fetched: Mapping[str, stages.Fetched],
-    adapter: stages.Adapter | None,
-    store: Store,
-    progress: Progress,
-) -> tuple[list[Trace], Mapping[str, Any]]:
-    use = adapter if group[0].tuned else None
-    generator = experiment.generator(use.folder, use.identity) if use else experiment.generator()
-    try:
-        traces = stages.generate(experiment, generator, group, fetched, store, progress)
-        return traces, generator.identity
-    finally:
-        generator.close()
-
-
-def _refuse_early(experiment: Experiment) -> None:
-    """Find what cannot work before any time is spent: the benchmark, the pipelines, the examples."""
-    if unknown := sorted(set(experiment.config) - set(KNOWN_KEYS)):
-        near = get_close_matches(unknown[0], KNOWN_KEYS, n=1)
-        raise ConfigError(
-            f"the configuration has the unknown keys {unknown}",
-            todo=f"did you mean {near[0]}?" if near else f"its keys are {list(KNOWN_KEYS)}",
+            groups, indexed, adapter = self._answers(stack)
+            self._score(groups, written)
+            scores = written.finish()
+        engines = {p.name: group.identity for group in groups for p in group.pipelines}
+        answered = stages.Answered(written.tally, engines, indexed, adapter)
+        plan = Plan.of(
+            experiment.pipelines, experiment.hypotheses, experiment.repeats, experiment.statistics
         )
-    pipelines, _ = experiment.pipelines, experiment.statistics
-    Prices.of(experiment.config.get("prices"))
-    if not experiment.benchmark.questions:
-        raise ConfigError(
-            "the benchmark has no questions to ask",
-            todo="check limit, control_limit and questions.jsonl",
-        )
-    if any(p.tuned for p in pipelines):
-        _ = experiment.examples, experiment.tuning_settings
-    if any(p.context == "retrieved" for p in pipelines):
-        _ = experiment.visibility, experiment.k, experiment.chunker
-    if faults := instruction_faults(experiment.benchmark.format):
-        raise ConfigError(
-            "the benchmark's format specification has faults: " + "; ".join(faults),
-            todo="mend `format` in benchmark.json; `evalkit check DIR` lists the same",
-        )
-    experiment.generator().close()
-    _ = experiment.judge
+        with self.progress.stage("compare", f"{len(names)} pipelines"):
+            numbers = measured(scores, plan, self.store)
+            built = results.build(
+                experiment, numbers, answered, experiment.judge, describe_environment(),
+                written.blamed.rows(),
+            )  # fmt: skip
+        return results.Found(built, {}, written.page, written=True)
 
-
-def new_folder(config: Mapping[str, Any]) -> Path:
-    """A folder of its own for this run; two runs that start at once get two folders.
-
-    Raises:
-        ConfigError: ``run_dir`` holds another run, or cannot be made.
-    """
-    given = config.get("run_dir")
-    stem = (
-        Path(given) if given else Path("runs") / f"{config['name']}-{datetime.now():%Y%m%d-%H%M%S}"
-    )
-    for attempt in range(1, 100):
-        folder = stem if attempt == 1 else stem.with_name(f"{stem.name}-{attempt}")
-        try:
-            folder.mkdir(parents=True, exist_ok=given is not None)
-        except OSError as error:
-            if given is None and isinstance(error, FileExistsError):
-                continue
-            raise ConfigError(
-                f"could not make the run folder {folder}: {error.strerror or error}",
-                todo="choose a writable place with run_dir=DIR",
-            ) from error
-        if given and (folder / "results.json").exists():
-            raise ConfigError(
-                f"run_dir={folder} holds a finished run",
-                todo="choose another run_dir, or delete it",
+    def _answers(
+        self, stack: ExitStack
+    ) -> tuple[list[Answers], stages.Indexed | None, stages.Adapter | None]:
+        """The answers of every pipeline, complete in the store. One model is in memory at a time."""
+        experiment, store, progress = self.experiment, self.store, self.progress
+        pipelines, questions = experiment.pipelines, experiment.benchmark.questions
+        with progress.stage("weights", str(experiment.config["model"]["name"])):
+            _ = experiment.model_weights
+        contexts = {p.context for p in pipelines} - {"none"}
+        sources: dict[str, Any] = {}
+        indexed = None
+        if contexts:
+            passages = stages.chunk(experiment, progress)
+            if "retrieved" in contexts:
+                retrievals = Retrievals(experiment, passages, store, progress)
+                stack.callback(retrievals.close)
+                sources["retrieved"], indexed = retrievals, retrievals.complete(questions)
+            if "gold" in contexts:
+                sources["gold"] = stages.Gold(experiment, passages)
+        tuned = [p for p in pipelines if p.tuned]
+        adapter = stages.train(experiment, store, progress) if tuned else None
+        # Made together, so that they can share a resident model or a spending cap; loaded one by one.
+        generators = [
+            (group, _generator(experiment, adapter if group is tuned else None))
+            for group in ([p for p in pipelines if not p.tuned], tuned)
+            if group
+        ]
+        for _, generator in generators:
+            stack.callback(generator.close)
+        groups = []
+        for group, generator in generators:
+            answers = Answers(
+                experiment,
+                generator,
+                group,
+                lambda context, block: sources[context].of(block),
+                store,
             )
-        return folder
-    raise ConfigError(
-        f"no free name for a run folder beside {stem}", todo="give one with run_dir=DIR"
-    )
+            stack.callback(answers.close)
+            answers.complete(progress)
+            generator.close()
+            groups.append(answers)
+        return groups, indexed, adapter
+
+    def _score(self, groups: Sequence[Answers], written: RunTables) -> None:
+        experiment, judge = self.experiment, self.experiment.judge
+        rank = {p.name: i for i, p in enumerate(experiment.pipelines)}
+        questions = experiment.benchmark.questions
+        total = len(questions) * len(rank) * experiment.repeats
+        with (
+            closing(Scorer(experiment, judge, self.store)) as scorer,
+            self.progress.stage("score", f"judge {judge.name}", total) as stage,
+        ):
+            for block in blocks(questions, SCORED_AT_ONCE):
+                traces = [trace for group in groups for trace in group.traces(block)]
+                samples = scorer.samples(sorted(traces, key=lambda trace: rank[trace.pipeline]))
+                cases = []
+                for sample, scores in zip(samples, scorer.scores(samples), strict=True):
+                    cases.append(tables.Case(sample, scores))
+                    stage.advance()
+                written.add(cases)
 
 
-def _manifest(experiment: Experiment, built: Mapping[str, Any]) -> dict[str, Any]:
+def _generator(experiment: Experiment, adapter: stages.Adapter | None) -> Generator:
+    if adapter is None:
+        return experiment.generator()
+    return experiment.generator(adapter.folder or adapter.name, adapter.identity)
+
+
+def _manifest(experiment: Experiment, built: Mapping[str, Any], store: Store) -> dict[str, Any]:
     return {
         "evalkit": __version__,
+        "status": "finished",
         "created": built["created"],
         "experiment": built["experiment"],
         "fingerprint": built["benchmark"]["fingerprint"],
@@ -235,16 +260,9 @@ def _manifest(experiment: Experiment, built: Mapping[str, Any]) -> dict[str, Any
         "embedder": experiment.embedder_inputs,
         "adapters": sorted({p["adapter"] for p in built["pipelines"] if p["adapter"]}),
         "prompts": sorted({p["prompt"] for p in built["pipelines"]}),
+        "artifacts": sorted(store.used),
         "environment": built["environment"],
     }
-
-
-def _write_json(path: Path, value: Any) -> None:
-    beside = path.with_suffix(".json.part")
-    beside.write_text(
-        json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    os.replace(beside, path)
 
 
 def track(
@@ -275,22 +293,3 @@ def track(
     log.warning("%s\n  What to do: `evalkit log %s` sends the run later.", warning, folder)
     built["warnings"].append(warning)
     return False
-
-
-def _warnings(traces: Sequence[Trace], most: int) -> list[str]:
-    """What a reader must know before believing the numbers: failed answers, and cut ones."""
-    found = []
-    if failed := [t for t in traces if t.error]:
-        first = failed[0]
-        found.append(
-            f"{len(failed)} of {len(traces)} answers failed;"
-            f" the first: {first.pipeline}, {first.question}: {first.error}"
-        )
-    cut = Counter(t.pipeline for t in traces if t.finish_reason == "length")
-    if cut:
-        listed = ", ".join(f"{name} {n}" for name, n in cut.items())
-        found.append(
-            f"{cut.total()} of {len(traces)} answers were cut at model.decoding.max_new_tokens={most}"
-            f" ({listed})"
-        )
-    return found

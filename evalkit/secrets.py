@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 REDACTED = "<redacted>"
 UNSET = "<unset>"
 UNRESOLVED = "<unresolved>"
-SHORTEST_SECRET = 6
-"""Values shorter than this are not searched for: they occur in ordinary text."""
+SHORTEST_SECRET = 6  # shorter values are not searched for: they occur in ordinary text
 
 _SECRET_NAME = re.compile(
     r"pass_?w(or)?d|pass_?phrase|secret(?!ar)|credential|authorization|bearer|connection_?string"
@@ -36,6 +35,7 @@ _SECRET_NAME = re.compile(
     r"|(^|_)(access|api|auth|bearer|id|refresh|session)_?tokens?$"
 )
 _SECRET_LAST_WORDS = frozenset({"pwd", "auth", "cookie", "cookies", "jwt", "pat"})
+_FOLDERS = ("PWD", "OLDPWD")  # variables of the shell that are named like passwords
 _TEXT_TOKENS = frozenset(
     {"bos", "eos", "pad", "unk", "sep", "cls", "mask", "stop", "start", "end", "special", "image"}
     | {"max", "min", "new", "per", "next", "first", "last", "prompt", "output", "input", "by"}
@@ -227,7 +227,7 @@ class Redactor:
         (a URI without its credentials); everything else may not.
         """
         environ = os.environ if environ is None else environ
-        redactor = cls(value for name, value in environ.items() if looks_secret(name))
+        redactor = cls(v for n, v in environ.items() if looks_secret(n) and n not in _FOLDERS)
         redactor.add(*(p for v in environ.values() if "://" in v for p in _passwords(v)))
         if config is not None:
             redactor.add(*_resolve(config)[1])

@@ -1,55 +1,97 @@
-"""Traces and scores as tables, and the table of questions that a report shows."""
+"""Traces with their scores as rows: of the table of traces, and of the questions that a report shows."""
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from evalkit.records import Retrieved, Sample, Score
-from evalkit.scoring.blame import blame
+from evalkit.records import Question, Retrieved, Sample, Score
+from evalkit.scoring.blame import STAGES, Blame, blame, blameable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def traces_frame(samples: Iterable[Sample], scores: Iterable[Score] | None = None) -> pd.DataFrame:
-    """One row per question, pipeline and repeat: what was fetched, shown, said, and its cost.
+@dataclass(frozen=True)
+class Case:
+    """One trace as a metric sees it, with all of its scores."""
 
-    ``passages`` is a list of ``{id, document, revision, valid_from, valid_to, score, shown, text}``;
-    null where the pipeline has no retriever. With the ``scores`` of the samples there are two more
-    columns: ``blame``, the stage at fault (``none`` where the answer is right), and ``blame_rule``.
-    """
-    import pandas as pd
+    sample: Sample
+    scores: Sequence[Score]
 
-    grouped = _grouped(scores)
-    return pd.DataFrame([_trace_row(s) | _blamed(s, grouped) for s in samples])
-
-
-_Grouped = Mapping[tuple[str, str, int], list[Score]]
+    @cached_property
+    def blame(self) -> Blame:
+        """The stage at fault."""
+        return blame(self.sample, self.scores)
 
 
-def _grouped(scores: Iterable[Score] | None) -> _Grouped | None:
-    """Scores by question, pipeline and repeat; None where there are none to read."""
-    if scores is None:
-        return None
+def cases(samples: Iterable[Sample], scores: Iterable[Score]) -> list[Case]:
+    """Each sample with its own scores among ``scores``."""
     grouped: dict[tuple[str, str, int], list[Score]] = {}
     for score in scores:
         grouped.setdefault((score.question, score.pipeline, score.repeat), []).append(score)
-    return grouped
+    traces = ((sample, sample.trace) for sample in samples)
+    return [Case(s, grouped.get((t.question, t.pipeline, t.repeat), ())) for s, t in traces]
 
 
-def _blamed(sample: Sample, grouped: _Grouped | None) -> dict[str, str]:
-    if grouped is None:
-        return {}
-    trace = sample.trace
-    mine = grouped.get((trace.question, trace.pipeline, trace.repeat), [])
-    found = blame(sample, mine)
-    return {"blame": found.stage, "blame_rule": found.rule}
+def traces_frame(samples: Iterable[Sample], scores: Iterable[Score]) -> pd.DataFrame:
+    """One row per question, pipeline and repeat, as :func:`trace_row` has it."""
+    import pandas as pd
+
+    return pd.DataFrame([trace_row(case) for case in cases(samples, scores)])
 
 
-def _trace_row(sample: Sample) -> dict[str, Any]:
-    trace, parsed = sample.trace, sample.parsed
+class BlameTable:
+    """What share of each pipeline's questions each stage is at fault for.
+
+    Control questions, and those of which the right answer is not known, are left out.
+
+    Args:
+        pipelines: In the order of the run.
+        repeats: How often each question is asked; each time counts its share.
+    """
+
+    def __init__(self, pipelines: Iterable[str], repeats: int = 1) -> None:
+        self._pipelines = tuple(pipelines)
+        self._repeats = repeats
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, case: Case) -> None:
+        """Count one trace."""
+        if blameable(case.sample):
+            self._counts[case.sample.trace.pipeline, case.blame.stage] += 1
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per pipeline and stage that occurs, ``none`` (nothing at fault) included, in the
+        order of the run and of `STAGES`: ``pipeline``, ``stage``, ``n`` (questions), ``share`` (of
+        the pipeline's rows, which add up to 1).
+        """
+        found = []
+        for name in self._pipelines:
+            mine = {stage: n for stage in STAGES if (n := self._counts[name, stage])}
+            found += [
+                {
+                    "pipeline": name,
+                    "stage": stage,
+                    "n": n / self._repeats,
+                    "share": n / sum(mine.values()),
+                }
+                for stage, n in mine.items()
+            ]
+        return found
+
+
+def trace_row(case: Case) -> dict[str, Any]:
+    """One question in one pipeline: what was fetched, shown, said, and its cost.
+
+    ``passages`` is a list of ``{id, document, revision, valid_from, valid_to, score, shown, text}``;
+    null where the pipeline has no retriever. ``blame`` is the stage at fault (``none`` where the
+    answer is right), by ``blame_rule``; ``blame_evidence`` are the lines of the trace that prove it.
+    """
+    trace, parsed = case.sample.trace, case.sample.parsed
     return {
         "question": trace.question,
         "pipeline": trace.pipeline,
@@ -67,6 +109,9 @@ def _trace_row(sample: Sample) -> dict[str, Any]:
         "retrieval_seconds": trace.seconds.get("retrieval"),
         "generation_seconds": trace.seconds.get("generation"),
         "error": trace.error,
+        "blame": case.blame.stage,
+        "blame_rule": case.blame.rule,
+        "blame_evidence": list(case.blame.evidence),
     }
 
 
@@ -97,20 +142,16 @@ def rewritten(frame: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame
     return made
 
 
-def questions_table(
-    samples: Sequence[Sample], frame: pd.DataFrame, scores: Iterable[Score] | None = None
-) -> list[dict[str, Any]]:
+def questions_table(found: Iterable[Case]) -> list[dict[str, Any]]:
     """One mapping per question with the answers of every pipeline side by side.
 
-    Args:
-        samples: The samples of all pipelines.
-        frame: The table of scores, for the marks and the class of each answer.
-        scores: The same as a list; with it every answer carries ``blame`` and ``blame_rule``.
+    Of a question that was asked several times, it shows the first.
     """
-    cells, grouped = _cells(frame), _grouped(scores)
     table: dict[str, dict[str, Any]] = {}
-    for sample in samples:
-        question = sample.question
+    for case in found:
+        trace, question = case.sample.trace, case.sample.question
+        if trace.repeat:
+            continue
         row = table.setdefault(
             question.id,
             {
@@ -118,32 +159,45 @@ def questions_table(
                 "text": question.text,
                 "as_of": question.as_of.isoformat(),
                 "category": question.category,
-                "expected": " / ".join(a.text for a in question.current_answers()) or "(abstain)",
+                "expected": _expected(question),
                 "answers": {},
             },
         )
-        row["answers"][sample.trace.pipeline] = _answer(sample, cells) | _blamed(sample, grouped)
+        row["answers"][trace.pipeline] = _answer(case)
     return list(table.values())
 
 
-def _answer(
-    sample: Sample, cells: Mapping[tuple[str, str, str], tuple[float | None, str | None]]
-) -> dict[str, Any]:
-    trace = sample.trace
-    found = {m: cells.get((trace.question, trace.pipeline, m), (None, None)) for m in _SHOWN}
-    correct = next((v for m in _CORRECT if (v := found[m][0]) is not None), None)
-    strict = found["format/generation/strict"][0]
+def _expected(question: Question) -> str:
+    """The right reply, for people."""
+    if question.answerable and not question.answer_known:
+        return "(not known)"
+    return " / ".join(a.text for a in question.current_answers() if a.text) or "(abstain)"
+
+
+def _answer(case: Case) -> dict[str, Any]:
+    trace = case.sample.trace
+    found = {score.metric: score for score in case.scores if score.metric in _SHOWN}
+    correct, strict = _mark(found, *_CORRECT), _mark(found, _STRICT)
+    outdated = found.get(_OUTDATED)
     return {
         "output": trace.output if trace.error is None else f"(failed: {trace.error})",
-        "answer": sample.parsed.answer,
-        "class": found["freshness/generation/outdated"][1],
-        "correct": None if correct is None else bool(correct),
-        "strict": None if strict is None else bool(strict),
+        "answer": case.sample.parsed.answer,
+        "class": None if outdated is None else outdated.label,
+        "correct": correct,
+        "strict": strict,
         "passages": [
             {"id": r.passage.id, "revision": r.passage.revision, "score": float(r.score)}
             for r in trace.retrieved or ()
         ],
+        "blame": case.blame.stage,
+        "blame_rule": case.blame.rule,
     }
+
+
+def _mark(found: Mapping[str, Score], *metrics: str) -> bool | None:
+    """Whether the first of the metrics that is scored is above 0."""
+    values = (found[name].value for name in metrics if name in found)
+    return next((bool(value) for value in values if value is not None), None)
 
 
 # Of these one is scored: where something answers, where nothing does, on control questions.
@@ -152,20 +206,6 @@ _CORRECT = (
     "correctness/generation/abstention",
     "retention/generation/correct",
 )
-_SHOWN = (
-    *_CORRECT,
-    "format/generation/strict",
-    "freshness/generation/outdated",
-)
-
-
-def _cells(scores: pd.DataFrame) -> dict[tuple[str, str, str], tuple[float | None, str | None]]:
-    wanted = scores[scores["metric"].isin(_SHOWN)]
-    columns = ("question", "pipeline", "metric", "value", "label")
-    return {
-        (q, p, m): (
-            None if v is None or math.isnan(v) else float(v),
-            label if isinstance(label, str) else None,
-        )
-        for q, p, m, v, label in zip(*(wanted[c] for c in columns), strict=True)
-    }
+_STRICT = "format/generation/strict"
+_OUTDATED = "freshness/generation/outdated"
+_SHOWN = frozenset({*_CORRECT, _STRICT, _OUTDATED})

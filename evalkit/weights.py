@@ -45,9 +45,9 @@ _LEFT_OVER_S = 24 * 60 * 60
 
 @dataclass(frozen=True)
 class Weights:
-    """A folder of weights; ``identity`` names its contents and belongs in every cache key."""
+    """A folder of weights (None on a server); ``identity`` belongs in every cache key."""
 
-    folder: Path
+    folder: Path | None
     identity: str
 
 

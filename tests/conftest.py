@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ settings.load_profile("evalkit")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["RAGAS_DO_NOT_TRACK"] = "true"
+
+sys.path.append(str(Path(__file__).parent / "faulty"))  # helpers that several rooms share
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}<end>{% endfor %}"
@@ -233,7 +237,7 @@ def tiny_overrides(tiny_model: Path, shared_benchmark: Path) -> list[str]:
     """What makes any experiment tiny: a random model, no downloads, few tokens and resamples."""
     return [
         "model=path", f"model.weights.path={tiny_model}", "model.engine.dtype=float32",
-        "model.engine.device=cpu", "model.decoding.max_new_tokens=8", "embedder=hash", "judge=lexical",
+        "model.engine.device=cpu", "model.decoding.max_new_tokens=8", "embedder=hash", "judge=offline",
         "tracking=none", "statistics.resamples=200", "benchmark=jsonl",
         f"benchmark.path={shared_benchmark}", "tuning.examples.limit=4",
     ]  # fmt: skip
@@ -241,7 +245,10 @@ def tiny_overrides(tiny_model: Path, shared_benchmark: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def quartet(tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One finished run of the four pipelines: ``.result``, its ``.overrides`` and its ``.store``."""
+    """One finished run of the four pipelines: ``.result``, its ``.overrides`` and its ``.store``.
+
+    The overrides leave the study's hypotheses out, so that fewer pipelines can be run with them.
+    """
     from types import SimpleNamespace
 
     import evalkit
@@ -249,6 +256,7 @@ def quartet(tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("quartet")
     overrides = ["experiment=quartet", *tiny_overrides, f"store={folder / 'store'}"]
     result = evalkit.run(*overrides, f"run_dir={folder / 'run'}")
+    overrides.append("hypotheses=[]")
     return SimpleNamespace(result=result, overrides=overrides, store=folder / "store")
 
 
@@ -261,3 +269,12 @@ def faulty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([home, root]))
     monkeypatch.setenv("EVALKIT_TEST_LOG", str(tmp_path / "noted.txt"))
     return tmp_path / "noted.txt"
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A local server of chat completions that says yes to a judge, until it is told to misbehave."""
+    from faulty_server import Server, serving
+
+    with serving(Server.verdict(1)) as running:
+        yield running

@@ -17,7 +17,8 @@ import evalkit
 def test_the_names_of_the_api() -> None:
     """Listed, importable, and nothing else."""
     assert dir(evalkit) == [
-        "Benchmark", "EvalkitError", "RunResult", "__version__", "load_benchmark", "open_run", "run",
+        "Benchmark", "EvalkitError", "GateResult", "RunResult", "__version__", "gate", "gate_tables",
+        "load_benchmark", "open_run", "run",
     ]  # fmt: skip
     for name in evalkit.__all__:
         assert getattr(evalkit, name) is not None

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import evalkit
-from evalkit.assemble import Experiment, call, make
+from evalkit.assemble import Experiment
 from evalkit.compose import compose, resolved
 from evalkit.errors import ConfigError
+from evalkit.making import call, make
 from evalkit.records import Passage
-from evalkit.retrieval import HashEmbedder
 from evalkit.stages import index_inputs
 
 
@@ -77,6 +77,23 @@ def test_training_examples_are_those_that_the_configuration_names(
     assert experiment(tiny_overrides, "seed=1").examples != experiment(tiny_overrides).examples
 
 
+def test_knowledge_of_another_day_trains_another_adapter() -> None:
+    """On the handbook: other answers under other dates; on the day of the file itself, the same."""
+
+    def made(*more: str) -> list[str]:
+        rendered = experiment(
+            [], "tuning=lora_knowledge", "tuning.examples.limit=60", *more
+        ).examples
+        return [str(e) for e in rendered]
+
+    written, march = made(), made("tuning.examples.known_at=2025-03-31")
+    october = made("tuning.examples.known_at=2025-10-31")
+    assert march == written
+    assert not set(october) <= set(written)
+    assert any("2025-10-31" in e for e in october)
+    assert not any("2025-10-31" in e for e in written)
+
+
 def test_training_uses_the_prompt_that_the_tuned_pipelines_share(tiny_overrides: list[str]) -> None:
     """Trained on the very prompt that is used at test time; where they differ, on the common one."""
     both = [f"+pipelines.{name}.prompt.system=Be terse." for name in ("lora", "hybrid")]
@@ -85,15 +102,15 @@ def test_training_uses_the_prompt_that_the_tuned_pipelines_share(tiny_overrides:
     assert "Be terse." not in experiment(square, both[0]).examples[0].messages[0]["content"]
 
 
-def test_the_judge_gets_the_embedder_only_where_it_asks_for_it(tiny_overrides: list[str]) -> None:
-    lexical = experiment(tiny_overrides)
-    assert lexical.judge.name
-    assert "embedder" not in vars(lexical)
+def test_the_judge_needs_no_weights_unless_told(tiny_overrides: list[str]) -> None:
+    """By default no embedder and no evidence; what cannot be a choice of evidence is refused."""
     offline = experiment(tiny_overrides, "judge=offline")
-    assert (
-        offline.judge.version != lexical.judge.version or offline.judge.name != lexical.judge.name
-    )
-    assert isinstance(offline.embedder, HashEmbedder)
+    assert offline.judge.name == "offline-lexical"
+    assert "embedder" not in vars(offline)
+    with pytest.raises(
+        ConfigError, match=r"judge\.evidence is 'maybe', expected true, false or auto"
+    ):
+        _ = experiment(tiny_overrides, "judge=offline", "judge.evidence=maybe").judge
 
 
 def test_an_index_depends_on_passages_and_embedder(tiny_overrides: list[str]) -> None:
@@ -151,6 +168,7 @@ def test_an_index_depends_on_passages_and_embedder(tiny_overrides: list[str]) ->
             r"pipelines \['lora', 'hybrid'\] are tuned, but tuning=none trains nothing",
         ),
         ("tuning.examples.kinds=[manners]", "names 'manners'"),
+        ("+tuning.examples.known_at=May", r"tuning\.examples\.known_at is 'May', expected a date"),
         ("tuning.examples.limit=x", r"tuning\.examples\.limit is 'x'"),
         ("+retreiver.k=1", r"unknown keys \['retreiver'\][\s\S]*did you mean retriever"),
         ("model.decoding.max_new_tokens=0", "max_new_tokens is 0, expected at least 1"),

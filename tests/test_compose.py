@@ -126,7 +126,7 @@ def test_an_unknown_option_lists_every_option_there_is() -> None:
     """All of them, and not Hydra's search path."""
     with pytest.raises(ConfigError) as caught:
         compose(["pipeline=[nope]"])
-    listed = "Options of pipeline: few_shot, hybrid, lora, oracle, oracle_tuned, prompt_only, rag."
+    listed = "Options of pipeline: few_shot, hybrid, lora, oracle, oracle_tuned, prompt_only, rag, system."
     assert listed in caught.value.problem
     assert "provider=" not in caught.value.problem
 
@@ -165,8 +165,8 @@ def test_a_sweep_runs_every_combination_and_writes_no_secret(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    folders = sorted(f.parent for f in (tmp_path / "runs").glob("sweep-*/results.json"))
-    assert [f.name.split("-")[1] for f in folders] == ["1", "2"]
+    folders = sorted(f.parent for f in (tmp_path / "runs").glob("sweep-*/*/results.json"))
+    assert [f.name for f in folders] == ["0", "1"]
     for folder, k in zip(folders, (1, 2), strict=True):
         assert OmegaConf.load(folder / "config.yaml").retriever.k == k
         assert json.loads((folder / "results.json").read_text())["experiment"] == f"sweep-{k}"

@@ -13,6 +13,7 @@ from evalkit.pipelines import Pipeline
 from evalkit.prompts import PromptTemplate
 from evalkit.records import Trace
 from evalkit.stages import Adapter, Answered, Indexed
+from evalkit.tally import Tally
 
 RAG = Pipeline("rag", PromptTemplate(), "retrieved")
 LORA = Pipeline("lora", PromptTemplate(), tuned=True)
@@ -33,7 +34,7 @@ def answered(folder: Path, kinds: tuple[str, ...]) -> Answered:
     traces = [trace("rag", s) for s in (1.0, 2.0, 9.0)] + [trace("lora", 4.0)]
     (folder / "adapter_model.safetensors").write_bytes(b"x" * 50)
     adapter = Adapter(folder, "a", {"seconds": 60.0}, kinds)
-    return Answered(traces, {}, Indexed(None, 5.0, 800), adapter)  # type: ignore[arg-type]
+    return Answered(Tally.of(traces), {}, Indexed(None, 5.0, 800), adapter)
 
 
 def test_time_to_fresh_is_rebuilding_and_one_answer(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_prices_multiply_tokens_and_hours_and_stay_away_where_unknown(tmp_path: 
 
 def test_failed_answers_have_no_latency(tmp_path: Path) -> None:
     """With nothing answered there is no row, rather than 0 seconds."""
-    nothing = Answered([trace("rag", 0.0, "out of memory"), trace("lora", 4.0)], {})
+    nothing = Answered(Tally.of([trace("rag", 0.0, "out of memory"), trace("lora", 4.0)]), {})
     found = table(nothing, Prices())
     assert ("rag", "seconds per answer in its batch, median") not in found
     assert found["lora", "seconds per answer in its batch, median"] == (4.0, "seconds")

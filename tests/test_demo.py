@@ -146,5 +146,5 @@ def test_the_whole_demo_again_is_all_at_hand(
 
     monkeypatch.chdir(demo.folder.parent)
     monkeypatch.setattr("evalkit.generation.transformers_engine.load_model", nothing)
-    again = evalkit.run(*REDUCED, "tracking=none", "judge=lexical", f"run_dir={tmp_path / 'again'}")
+    again = evalkit.run(*REDUCED, "tracking=none", "judge=offline", f"run_dir={tmp_path / 'again'}")
     assert again.traces["output"].tolist() == demo.traces["output"].tolist()

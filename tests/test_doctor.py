@@ -39,7 +39,8 @@ def test_everything_is_looked_at() -> None:
         "python", "evalkit", "ragas", "datasets", "transformers", "peft", "torch", "pandas",
         "hydra-core", "mlflow", "faiss", "processor", "memory", "device", "weights smol",
         "working folder", "artifact store", "weights cache", "disk, working folder",
-        "disk, weights cache", "tracking", "network", "telemetry ragas", "telemetry mlflow",
+        "disk, weights cache", "tracking", "launcher basic", "launcher joblib", "launcher slurm",
+        "launcher ray", "search optuna", "network", "telemetry ragas", "telemetry mlflow",
     ]  # fmt: skip
     assert checks["python"].detail == ".".join(map(str, sys.version_info[:3]))
     assert "auto chooses" in checks["device"].detail

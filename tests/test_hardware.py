@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from evalkit import hardware
@@ -51,9 +53,24 @@ def test_a_gpu_that_is_not_there_and_an_unknown_dtype_are_refused(
 def test_auto_takes_the_fastest_device_there_is(
     cuda: bool, mps: bool, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hardware, "surely_no_accelerator", lambda: False)
     monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: mps)
     assert hardware.resolve_device("auto") == device
+
+
+@pytest.mark.parametrize("node", ["nvidiactl", "kfd", "dxg", "dri", "nvmap", None])
+def test_torch_is_asked_wherever_there_could_be_an_accelerator(
+    node: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a Linux without a device file of any driver is known to have none."""
+    monkeypatch.setattr(hardware, "_DEV", tmp_path)
+    if node:
+        (tmp_path / node).touch()
+    monkeypatch.setattr("sys.platform", "linux")
+    assert hardware.surely_no_accelerator() == (node is None)
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert not hardware.surely_no_accelerator()
 
 
 @pytest.mark.parametrize(("supported", "dtype"), [(True, "bfloat16"), (False, "float16")])
@@ -84,3 +101,16 @@ def test_the_description_is_what_a_manifest_needs() -> None:
     assert facts["memory_bytes"] > 10**8
     assert set(facts["processor_features"]) <= {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
     assert facts["cores"] == hardware.usable_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "threads"),
+    [("", 8), ("3", 3), ("64", 8), ("2,4", 2), (" 5 ", 5), ("0", 8), ("many", 8)],
+)
+def test_processes_that_share_a_machine_share_its_threads(
+    said: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A launcher that runs jobs at once says how many in OMP_NUM_THREADS; nonsense says nothing."""
+    monkeypatch.setattr(hardware, "usable_cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert hardware.usable_threads() == threads

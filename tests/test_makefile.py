@@ -82,7 +82,7 @@ def test_reports_are_those_of_fresh_runs(project: Path) -> None:
         (project / stale).parent.mkdir(parents=True)
         (project / stale).write_text("old")
     calls = make(project, "reports")
-    studies = ("quartet", "ladder")
+    studies = ("quartet", "ladder", "roll_forward")
     assert [c for c in calls if c.startswith("run")] == [
         f"run experiment={name} run_dir=runs/report-{name}" for name in studies
     ]

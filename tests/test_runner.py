@@ -162,3 +162,23 @@ def test_a_run_from_python_takes_a_composed_configuration(quartet: Any, tmp_path
     )
     assert folder == tmp_path / "run"
     assert set(evalkit.open_run(folder).traces["pipeline"]) == {"prompt_only"}
+
+
+def test_a_page_that_does_not_show_all_questions_says_so(
+    quartet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of questions has all of them, the page the first, and a note for the reader."""
+    for module in ("results", "run_tables", "reporting.write"):
+        monkeypatch.setattr(f"evalkit.{module}.PAGE_QUESTIONS", 3)
+    given = [*quartet.overrides, "pipeline=[prompt_only]", f"run_dir={tmp_path / 'run'}"]
+    result = evalkit.run(*given)
+    said = (
+        "The page shows the answers to the first 3 of 6 questions; questions.json has all of them."
+    )
+    assert said in result.results["notes"]
+    assert len(result.questions) == 6
+    page = result.report.read_text()
+    assert said in page
+    shown = [row["text"] in page for row in result.questions]
+    assert shown == [True] * 3 + [False] * 3
+    assert evalkit.open_run(quartet.result.folder).results["notes"] == []

@@ -298,3 +298,9 @@ def test_installing_twice_replaces(log: tuple[logging.Logger, io.StringIO]) -> N
     redactor.add("added-later")
     logger.warning("first-secret added-later")
     assert stream.getvalue() == f"first-secret {REDACTED}\n"
+
+
+def test_the_working_folder_is_no_password() -> None:
+    """Shells call it PWD; replaced, every path in a message would be lost."""
+    redactor = Redactor.collect(environ={"PWD": "/home/me/study", "DB_PWD": "hunter2hunter2"})
+    assert redactor.redact("/home/me/study hunter2hunter2") == "/home/me/study <redacted>"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import sqlite3
 import threading
 from pathlib import Path
 
@@ -112,41 +111,12 @@ def test_rows_are_durable_and_kept_apart_by_their_inputs(tmp_path: Path) -> None
     again = Store(tmp_path).rows("generations", {"model": "a"})
     assert again.get(["k", "l", "m"]) == {"k": {"text": "Grüße"}, "l": 1}
     assert Store(tmp_path).rows("generations", {"model": "b"}).get(["k"]) == {}
+    half = {"s": "half of a pair: \ud83d"}
+    rows.put(half)
+    assert rows.get(half) == half
     many = {str(i): i for i in range(1203)}
     rows.put(many)
     assert rows.get(many) == many
-
-
-def test_a_damaged_file_is_set_aside_and_begun_anew(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    rows = Store(tmp_path).rows("generations", {})
-    rows.put({"k": 1})
-    rows.close()
-    for extra in rows.path.parent.glob("rows.sqlite-*"):
-        extra.unlink()
-    rows.path.write_bytes(b"this is no database at all, but long enough to be read as one" * 20)
-    again = Store(tmp_path).rows("generations", {})
-    assert again.get(["k"]) == {}
-    assert "is damaged" in caplog.text
-    assert rows.path.with_suffix(".damaged").exists()
-    again.put({"k": 2})
-    assert again.get(["k"]) == {"k": 2}
-
-
-def test_damage_found_while_reading_is_survived_too(tmp_path: Path) -> None:
-    """Pages in the middle of the file are garbage: the rows are computed again, nothing crashes."""
-    rows = Store(tmp_path).rows("generations", {})
-    rows.put({str(i): "x" * 500 for i in range(400)})
-    rows.close()
-    content = bytearray(rows.path.read_bytes())
-    content[4096 * 3 : 4096 * 40] = b"\xff" * (4096 * 37)
-    rows.path.write_bytes(content)
-    again = Store(tmp_path).rows("generations", {})
-    assert again.get([str(i) for i in range(400)]) == {}
-    assert rows.path.with_suffix(".damaged").exists()
-    again.put({"k": 2})
-    assert again.get(["k"]) == {"k": 2}
 
 
 def test_an_error_of_the_builder_is_not_taken_for_one_of_the_store(tmp_path: Path) -> None:
@@ -183,27 +153,34 @@ def test_a_disk_that_fills_up_while_building_is_said(tmp_path: Path, error: Exce
     assert sorted(p.name for p in built.iterdir()) == ["manifest.json", "x"]
 
 
-def test_a_full_disk_is_said_clearly_and_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Earlier rows survive, and the error says what to do."""
-    rows = Store(tmp_path).rows("generations", {})
-    rows.put({"k": 1})
-
-    class Full:
-        in_transaction = False
-
-        def execute(self, *_: object) -> None:
-            raise sqlite3.OperationalError("database or disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(rows, "_connection", Full())
-        with pytest.raises(StoreError, match=r"disk is full[\s\S]*free disk space"):
-            rows.put({"l": 2})
-    assert rows.get(["k", "l"]) == {"k": 1}
-
-
 def test_a_store_that_cannot_be_made_says_where(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"store .*file/store[\s\S]*store=DIR"):
         Store(tmp_path / "file" / "store")
+
+
+def test_a_store_knows_what_was_asked_of_it(tmp_path: Path) -> None:
+    """Found or built, artifact or table, by whichever object of this process; a later one starts
+    anew."""
+    store, other = Store(tmp_path), Store(tmp_path)
+    built = store.artifact("index", {"a": 1}, lambda folder: None)
+    rows = other.rows("generations", {"b": 2})
+    names = {f"index/{built.name}", f"generations/{rows.path.parent.name}"}
+    assert store.used == other.used == names
+    rows.close()
+    del store, other, rows
+    assert Store(tmp_path).used == frozenset()
+    assert list((tmp_path / ".sessions").glob("*.used")) == []
+
+
+def test_threads_share_a_table(tmp_path: Path) -> None:
+    rows = Store(tmp_path).rows("generations", {})
+    threads = [
+        threading.Thread(target=lambda n=n: [rows.put({f"{n}-{i}": i}) for i in range(10)])
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(rows.get([f"{n}-{i}" for n in range(4) for i in range(10)])) == 40

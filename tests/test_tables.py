@@ -21,7 +21,8 @@ from evalkit.records import (
     Score,
     Trace,
 )
-from evalkit.tables import questions_table, rewritten, traces_frame
+from evalkit.scoring.blame import Blame
+from evalkit.tables import BlameTable, Case, cases, questions_table, rewritten, traces_frame
 
 NEW, OLD, ASKED = date(2025, 6, 1), date(2025, 1, 1), date(2025, 10, 1)
 QUESTION = Question(
@@ -44,7 +45,7 @@ def sample(trace: Trace = TRACE, question: Question = QUESTION) -> Sample:
 
 def test_a_trace_row_holds_the_passages_as_they_were_fetched() -> None:
     """With dates as text, scores, and whether each was shown."""
-    row = traces_frame([sample()]).iloc[0]
+    row = traces_frame([sample()], []).iloc[0]
     assert list(row["passages"]) == [
         {"id": "A#0", "document": "A", "revision": "A@new", "valid_from": "2025-06-01", "valid_to": None,
          "score": 0.75, "shown": True, "text": "EUR 42."},
@@ -69,25 +70,30 @@ def test_no_retriever_is_null_and_nothing_found_is_empty(tmp_path: Path) -> None
         replace(TRACE, pipeline="none", retrieved=None),
         replace(TRACE, pipeline="empty", retrieved=()),
     ]
-    traces_frame([sample(t) for t in traces]).to_parquet(tmp_path / "t.parquet")
+    traces_frame([sample(t) for t in traces], []).to_parquet(tmp_path / "t.parquet")
     passages = pd.read_parquet(tmp_path / "t.parquet").set_index("pipeline")["passages"]
     assert len(passages["rag"]) == 2
     assert passages["none"] is None
     assert len(passages["empty"]) == 0
 
 
-def scores(**values: tuple[float | None, str | None]) -> pd.DataFrame:
-    rows = [
-        {
-            "question": "q",
-            "pipeline": "rag",
-            "metric": name.replace("__", "/"),
-            "value": value,
-            "label": label,
-        }
+def scores(**values: tuple[float | None, str | None]) -> list[Score]:
+    """Scores of the pipeline rag, by metric with ``__`` for each stroke."""
+    return [
+        Score(
+            "q",
+            "rag",
+            name.replace("__", "/"),
+            "not_applicable" if value is None else "scored",
+            value,
+            label,
+        )
         for name, (value, label) in values.items()
     ]
-    return pd.DataFrame(rows, columns=["question", "pipeline", "metric", "value", "label"])
+
+
+def shown(samples: list[Sample], scores: list[Score]) -> list[dict[str, Any]]:
+    return questions_table(cases(samples, scores))
 
 
 def test_the_table_of_questions_puts_answers_side_by_side() -> None:
@@ -96,9 +102,7 @@ def test_the_table_of_questions_puts_answers_side_by_side() -> None:
         correctness__generation__correct=(1.0, None), format__generation__strict=(0.0, None),
         freshness__generation__outdated=(0.0, "current"),
     )  # fmt: skip
-    (row,) = questions_table(
-        [sample(), sample(replace(TRACE, pipeline="lora", retrieved=None))], frame
-    )
+    (row,) = shown([sample(), sample(replace(TRACE, pipeline="lora", retrieved=None))], frame)
     assert row["expected"] == "EUR 42 / 42 euros"
     assert (row["as_of"], row["category"]) == ("2025-10-01", "changed")
     assert list(row["answers"]) == ["rag", "lora"]
@@ -120,12 +124,12 @@ def test_what_nothing_answers_is_marked_by_abstention() -> None:
         correctness__generation__correct=(None, None),
         correctness__generation__abstention=(1.0, "abstained"),
     )
-    (row,) = questions_table([sample(question=replace(QUESTION, answers=()))], frame)
+    (row,) = shown([sample(question=replace(QUESTION, answers=()))], frame)
     assert row["answers"]["rag"]["correct"] is True
 
 
 def test_each_trace_names_the_stage_at_fault() -> None:
-    """With scores every row has blame, with the scores of its own repeat; without them no column."""
+    """By the scores of its own repeat."""
     said = ParsedOutput("EUR 42")
     first = replace(sample(), parsed=said)
     second = replace(first, trace=replace(TRACE, repeat=1))
@@ -139,35 +143,72 @@ def test_each_trace_names_the_stage_at_fault() -> None:
     frame = traces_frame([first, second, wrong], strict)
     assert frame["blame"].tolist() == ["none", "malformed", "no_evidence"]
     assert frame["blame_rule"].tolist()[1] == "the answer is right and breaks its format"
-    assert "blame" not in traces_frame([first])
+
+
+def test_the_lines_that_prove_a_fault_survive_a_file(tmp_path: Path) -> None:
+    """A list of texts for every trace, empty where nothing is at fault."""
+    right = replace(sample(), parsed=ParsedOutput("EUR 42"))
+    wrong = replace(
+        sample(replace(TRACE, pipeline="bare", retrieved=None)), parsed=ParsedOutput("7")
+    )
+    traces_frame([right, wrong], []).to_parquet(tmp_path / "t.parquet")
+    lines = pd.read_parquet(tmp_path / "t.parquet")["blame_evidence"]
+    assert list(lines[0]) == []
+    assert lines[1][0] == "asked on 2025-10-01: right is EUR 42 / 42 euros"
+    assert lines[1][-1].startswith("output: ")
+
+
+def test_shares_of_stages_at_fault() -> None:
+    """By pipeline, of the questions where something can be at fault; repeats share a question."""
+    control = replace(QUESTION, id="c", category="control")
+    table = BlameTable(["rag", "lora"], repeats=2)
+    assert table.rows() == []
+    for repeat, question, stage in (
+        (0, QUESTION, "malformed"), (1, QUESTION, "none"), (0, QUESTION, "malformed"),
+        (1, QUESTION, "malformed"), (0, control, "none"), (1, control, "none"),
+    ):  # fmt: skip
+        case = Case(sample(replace(TRACE, repeat=repeat), question), ())
+        vars(case)["blame"] = Blame(stage, "given")  # what a cached property keeps
+        table.add(case)
+    assert table.rows() == [
+        {"pipeline": "rag", "stage": "none", "n": 0.5, "share": 0.25},
+        {"pipeline": "rag", "stage": "malformed", "n": 1.5, "share": 0.75},
+    ]
+
+
+def test_a_finished_run_has_shares_of_every_pipeline(quartet: Any) -> None:
+    """They add up to one, over the five questions that are no controls."""
+    table = pd.DataFrame(quartet.result.results["blame"])
+    summed = table.groupby("pipeline")[["share", "n"]].sum()
+    assert summed["share"].to_numpy() == pytest.approx(1.0)
+    assert summed["n"].tolist() == [5.0] * 4
+    assert (Path(quartet.result.folder) / "figures" / "blame.svg").is_file()
 
 
 def test_answers_in_the_table_of_questions_carry_blame() -> None:
-    """The same stage as in the traces, where the list of scores is given."""
+    """The same stage as in the traces."""
     strict = Score("q", "rag", "format/generation/strict", "scored", 0.0)
     wrong = replace(
         sample(replace(TRACE, pipeline="bare", retrieved=None)), parsed=ParsedOutput("7")
     )
-    (row,) = questions_table([sample(), wrong], scores(), [strict])
+    (row,) = shown([sample(), wrong], [strict])
     assert row["answers"]["rag"]["blame"] == "malformed"
     assert row["answers"]["bare"]["blame"] == "no_evidence"
     assert "no retriever" in row["answers"]["bare"]["blame_rule"]
-    (plain,) = questions_table([sample()], scores())
-    assert "blame" not in plain["answers"]["rag"]
 
 
 def test_a_control_question_is_marked_by_retention() -> None:
     frame = scores(
         correctness__generation__correct=(None, None), retention__generation__correct=(1.0, None)
     )
-    (row,) = questions_table([sample(question=replace(QUESTION, category="control"))], frame)
+    (row,) = shown([sample(question=replace(QUESTION, category="control"))], frame)
     assert row["answers"]["rag"]["correct"] is True
 
 
 def test_unanswerable_and_failed_are_said_in_words() -> None:
     """Nothing to expect is "abstain", and a failure is not an empty answer."""
     failed = sample(replace(TRACE, output="", error="out of memory"), replace(QUESTION, answers=()))
-    (row,) = questions_table([failed], scores())
+    (row,) = shown([failed], [])
     assert row["expected"] == "(abstain)"
     assert row["answers"]["rag"]["output"] == "(failed: out of memory)"
 
@@ -182,7 +223,7 @@ def test_rewriting_reaches_nested_text_and_leaves_the_rest_alone() -> None:
             return [hide(v) for v in value]
         return {k: hide(v) for k, v in value.items()} if isinstance(value, dict) else value
 
-    frame = traces_frame([sample(), sample(replace(TRACE, pipeline="none", retrieved=None))])
+    frame = traces_frame([sample(), sample(replace(TRACE, pipeline="none", retrieved=None))], [])
     hidden = rewritten(frame, hide)
     assert hidden["passages"][0][0]["text"] == "***."
     assert hidden["passages"][1] is None

@@ -95,14 +95,19 @@ class Benchmark:
         order of training examples, of their passages and of format instructions does, since a
         tuned model or a prompt depends on it.
         """
-        content = {
-            "schema": SCHEMA_VERSION,
-            "revisions": _sorted(_plain(each, "tags") for each in self.revisions),
-            "questions": _sorted(_plain_question(each) for each in self.questions),
-            "training": [asdict(each) for each in self.training],
-            "format": asdict(self.format),
-        }
-        return hashlib.sha256(_canonical(content).encode("utf-8")).hexdigest()
+        # The JSON of all of it, part by part: that of many questions is large.
+        digest = hashlib.sha256(f'{{"format":{_canonical(asdict(self.format))}'.encode())
+        for name, parts in (
+            ("questions", sorted(_canonical(_plain_question(each)) for each in self.questions)),
+            ("revisions", sorted(_canonical(_plain(each, "tags")) for each in self.revisions)),
+        ):
+            digest.update(f',"{name}":['.encode())
+            for i, part in enumerate(parts):
+                digest.update(("," if i else "").encode() + part.encode())
+            digest.update(b"]")
+        training = _canonical([_plain_example(each) for each in self.training])
+        digest.update(f',"schema":{SCHEMA_VERSION},"training":{training}}}'.encode())
+        return digest.hexdigest()
 
     def subset(self, limit: int | None, seed: int = 0) -> Benchmark:
         """At most ``limit`` questions, in the shares that the categories have in the whole.
@@ -168,6 +173,12 @@ def _plain_question(question: Question) -> dict[str, Any]:
         for answer in plain["answers"]
     )
     return plain
+
+
+def _plain_example(example: TrainingExample) -> dict[str, Any]:
+    """Without what follows from the corpus, and as ever where there is no history."""
+    unsaid = {"revised"} if example.answers else {"revised", "answers"}
+    return {name: value for name, value in asdict(example).items() if name not in unsaid}
 
 
 def _plain(record: Any, *unordered: str) -> dict[str, Any]:

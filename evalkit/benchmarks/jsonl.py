@@ -9,7 +9,8 @@ corrupt dates and answers alike; it would also leave a cache behind.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -70,7 +71,12 @@ def load(
     files, problems = checked(folder, as_of=as_of)
     if files is None or problems:
         raise benchmark_error(folder, problems)
-    loaded = _from_tables(_tables(files), files.default_as_of())
+    loaded = of_rows(
+        (normalised(line.row, CORPUS) for line in files.corpus),
+        (normalised(line.row, QUESTIONS) for line in files.questions),
+        (normalised(line.row, TRAINING) for line in files.training),
+        default=files.default_as_of(),
+    )
     path = Path(folder).resolve()
     options = files.options
     return replace(
@@ -146,16 +152,29 @@ def _feature(field: Field) -> Any:
     return Value("string")
 
 
-def _from_tables(tables: DatasetDict, default: date | None) -> Benchmark:
-    revisions = tuple(_revision(row) for row in tables["corpus"].to_list())
+def of_rows(
+    corpus: Iterable[Mapping[str, Any]],
+    questions: Iterable[Mapping[str, Any]],
+    training: Iterable[Mapping[str, Any]] = (),
+    *,
+    default: date | None,
+) -> Benchmark:
+    """A benchmark without a name out of checked rows in which every field is present.
+
+    Args:
+        default: ``as_of`` of the questions and examples that have none.
+    """
+    revisions = tuple(_revision(row) for row in corpus)
     documents = {each.revision: each.document for each in revisions}
+    starts: dict[str, list[date]] = defaultdict(list)
+    for each in revisions:
+        if each.valid_from is not None:
+            starts[each.document].append(each.valid_from)
     return Benchmark(
         name="",
         revisions=revisions,
-        questions=tuple(
-            _question(row, default, documents) for row in tables["questions"].to_list()
-        ),
-        training=tuple(_example(row, default) for row in tables["training"].to_list()),
+        questions=tuple(_question(row, default, documents) for row in questions),
+        training=tuple(_example(row, default, starts) for row in training),
     )
 
 
@@ -190,7 +209,7 @@ def _question(
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     return Answer(
-        text=row["text"],
+        text=row["text"] or "",
         aliases=tuple(row["aliases"]),
         valid_from=parse_date(row["valid_from"]),
         valid_to=parse_date(row["valid_to"]),
@@ -198,7 +217,13 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     )
 
 
-def _example(row: Mapping[str, Any], default: date | None) -> TrainingExample:
+def _example(
+    row: Mapping[str, Any], default: date | None, starts: Mapping[str, list[date]]
+) -> TrainingExample:
+    answers = tuple(
+        Answer(a["text"], (), parse_date(a["valid_from"]), parse_date(a["valid_to"]))
+        for a in row["answers"]
+    )
     return TrainingExample(
         id=row["id"],
         kind=row["kind"],
@@ -208,6 +233,8 @@ def _example(row: Mapping[str, Any], default: date | None) -> TrainingExample:
         source=row["source"],
         effective=parse_date(row["effective"]),
         passages=tuple(_passage(each, i) for i, each in enumerate(row["passages"])),
+        answers=answers,
+        revised=tuple(sorted(starts.get(row["source"], ()))) if answers else (),
     )
 
 

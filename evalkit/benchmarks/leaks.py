@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from evalkit.benchmarks.files import Files
@@ -10,7 +11,6 @@ from evalkit.benchmarks.lines import Line, Problem
 from evalkit.benchmarks.rules import Period, missing_as_of, unique_ids
 from evalkit.benchmarks.schema import parse_date
 from evalkit.benchmarks.wording import contains_words, near_duplicates, words
-from evalkit.records import in_force
 
 LEAK_THRESHOLD = 0.8
 """Word-set similarity from which a training question counts as a test question reworded."""
@@ -30,6 +30,7 @@ def training_problems(files: Files) -> Iterator[Problem]:
             yield missing_as_of(line)
         if line.row["kind"] == "knowledge":
             yield from _knowledge_problems(line, files, revisions)
+            yield from _history_problems(line, default, revisions)
         else:
             yield from _behaviour_problems(line, files, texts)
         yield from _passage_problems(line)
@@ -59,7 +60,9 @@ def _question_leaks(files: Files) -> Iterator[Problem]:
 def _knowledge_problems(
     line: Line, files: Files, revisions: Mapping[str, list[Mapping[str, Any]]]
 ) -> Iterator[Problem]:
-    """Source and effective date name a revision, one that is valid at ``as_of``."""
+    """Source and effective date name a revision, one that is valid at ``as_of`` unless the fact has
+    a dated history of answers and none on that day.
+    """
     source = line.row.get("source")
     if source is None:
         message = "is missing in an example of kind 'knowledge'"
@@ -71,6 +74,8 @@ def _knowledge_problems(
         return
     as_of = parse_date(line.row.get("as_of")) or files.default_as_of()
     effective = parse_date(line.row.get("effective"))
+    if line.row.get("answer") is None and line.row.get("answers"):
+        as_of = None
     named = [
         each
         for each in revisions[source]
@@ -80,15 +85,47 @@ def _knowledge_problems(
         starts = ", ".join(str(each.get("valid_from")) for each in revisions[source])
         message = f"no revision of {source!r} took effect on {effective}"
         yield line.problem("effective", message, f"one of {starts}")
-    elif as_of and not any(in_force(*_bounds(each), as_of) for each in named):
+    elif as_of and not any(Period.of(each).holds(as_of) for each in named):
         field = "as_of" if effective is None else "effective"
         message = f"that revision of {source!r} is not valid at as_of {as_of}"
         yield line.problem(field, message, "the revision that held on that day")
 
 
+def _history_problems(
+    line: Line, default: date | None, revisions: Mapping[str, list[Mapping[str, Any]]]
+) -> Iterator[Problem]:
+    """Answers follow one another, only while the source is in force, and agree with ``answer``."""
+    history = line.row.get("answers") or []
+    periods = [Period.of(each) for each in history]
+    source = str(line.row.get("source"))
+    in_source = [Period.of(each) for each in revisions.get(source, ())]
+    for position, period in enumerate(periods):
+        place = f"answers[{position}]"
+        if period.empty:
+            message = f"the period {period} is empty"
+            yield line.problem(f"{place}.valid_to", message, "an end after the start")
+        elif any(period.overlaps(earlier) for earlier in periods[:position]):
+            expected = "answers one after the other, valid_to exclusive"
+            yield line.problem(place, f"{period} overlaps an answer before it", expected)
+        elif in_source and not period.within(in_source):
+            message = f"on some day of {period} no revision of {source!r} is in force"
+            yield line.problem(place, message, "a period in which the source says so")
+    as_of = parse_date(line.row.get("as_of")) or default
+    if not history or as_of is None:
+        return
+    held = [a["text"] for a, p in zip(history, periods, strict=True) if p.holds(as_of)]
+    if line.row.get("answer") not in (held or [None]):
+        said = " or ".join(map(repr, held)) if held else "none, so null"
+        message = f"is {line.row.get('answer')!r}, the one of answers in force at {as_of} {said}"
+        yield line.problem("answer", message, "the answer that was right on that day")
+
+
 def _behaviour_problems(line: Line, files: Files, texts: Mapping[str, str]) -> Iterator[Problem]:
     """Nothing of the corpus is in it; ``texts`` are those of the corpus with their documents."""
     row = line.row
+    if row.get("answers"):
+        message = "has a history in an example of kind 'behaviour'"
+        yield line.problem("answers", message, "none: only a fact of the corpus has one")
     for i, passage in enumerate(row.get("passages") or ()):
         if passage["document"] in files.revision_ids:
             message = f"leaks the test document {passage['document']!r}"
@@ -130,8 +167,3 @@ def _passage_problems(line: Line) -> Iterator[Problem]:
         message = f"no passage of {source!r} is valid from {effective}"
         listed = ", ".join(str(start) for start in starts)
         yield line.problem("effective", message, f"one of {listed}")
-
-
-def _bounds(row: Mapping[str, Any]) -> tuple[Any, Any]:
-    period = Period.of(row)
-    return period.start, period.end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations, pairwise
@@ -43,6 +43,22 @@ class Period:
         return starts_in_time and (
             other.end is None or self.start is None or self.start < other.end
         )
+
+    def holds(self, day: date) -> bool:
+        """Whether the day lies in it."""
+        return in_force(self.start, self.end, day)
+
+    def within(self, others: Iterable[Period]) -> bool:
+        """Whether every day of it lies in one of the others, which do not overlap each other."""
+        reached, begun = self.start, False
+        for other in sorted(others, key=lambda each: each.start or date.min):
+            begins_in_time = other.start is None or (reached and other.start <= reached)
+            if not begins_in_time or (reached and other.end and other.end <= reached):
+                continue
+            if other.end is None:
+                return True
+            reached, begun = other.end, True
+        return begun and self.end is not None and reached is not None and self.end <= reached
 
     def __str__(self) -> str:
         return f"[{self.start or '...'}, {self.end or '...'})"
@@ -124,6 +140,7 @@ def question_problems(files: Files) -> Iterator[Problem]:
             yield missing_as_of(line)
         else:
             yield from _validity_problems(line, as_of)
+        yield from _tag_problems(line)
         yield from _answer_problems(line)
         yield from _evidence_problems(line, known)
 
@@ -160,9 +177,21 @@ def _validity_problems(line: Line, as_of: date) -> Iterator[Problem]:
         )
 
 
+def _tag_problems(line: Line) -> Iterator[Problem]:
+    """The table of scores holds the tags of a question in one cell, joined by semicolons."""
+    for position, tag in enumerate(line.row.get("tags") or ()):
+        if ";" in tag:
+            message = f"{tag!r} holds a semicolon"
+            yield line.problem(f"tags[{position}]", message, "one tag without it, or several tags")
+
+
 def _answer_problems(line: Line) -> Iterator[Problem]:
-    """Periods are not empty, and answers of different periods can be told apart."""
+    """Answers say something, periods are not empty, and those of different periods differ."""
     answers = answers_of(line.row)
+    for position, answer in enumerate(answers):
+        if not answer.get("text") and not (answer.get("evidence") and not answer.get("aliases")):
+            expected = "a short right answer; or evidence alone, where the answer is not known"
+            yield line.problem(f"answers[{position}].text", "is missing", expected)
     periods = [Period.of(answer) for answer in answers]
     for position, period in enumerate(periods):
         if period.empty:
@@ -180,8 +209,8 @@ def _answer_problems(line: Line) -> Iterator[Problem]:
 
 
 def _same_wording(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, str] | None:
-    for a in (first["text"], *(first.get("aliases") or ())):
-        for b in (second["text"], *(second.get("aliases") or ())):
+    for a in (first.get("text") or "", *(first.get("aliases") or ())):
+        for b in (second.get("text") or "", *(second.get("aliases") or ())):
             if contains_words(a, b) or contains_words(b, a):
                 return a, b
     return None

@@ -56,7 +56,7 @@ CORPUS = (
 EVIDENCE = (Field("revision", "text", required=True), Field("quote", "text"))
 
 ANSWER = (
-    Field("text", "text", required=True),
+    Field("text", "text"),  # may be left out where there is evidence; see rules.py
     Field("aliases", "strings"),
     *PERIOD,
     Field("evidence", "objects", items=EVIDENCE, shorthand="revision"),
@@ -80,6 +80,8 @@ PASSAGE = (
     *PERIOD,
 )
 
+HISTORY = (Field("text", "text", required=True), *PERIOD)
+
 TRAINING = (
     Field("id", "text", required=True),
     Field("kind", "text", required=True, choices=("behaviour", "knowledge")),
@@ -89,6 +91,7 @@ TRAINING = (
     Field("source", "text"),
     Field("effective", "date"),
     Field("passages", "objects", items=PASSAGE),
+    Field("answers", "objects", items=HISTORY),
 )
 
 FIELDS: Mapping[str, tuple[Field, ...]] = {
@@ -201,7 +204,7 @@ def _string_faults(value: Any, field: Field, path: str) -> Iterator[Fault]:
 def _expected(field: Field) -> str:
     if field.choices:
         return " or ".join(repr(choice) for choice in field.choices)
-    if field.name == "answers":
+    if field.name == "answers" and field.required:
         return "a list of answers, [] where nothing answers the question"
     return _EXPECTED[field.kind]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,9 +43,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What the generator said. ``seconds`` is this row's share of its batch's wall time.
+    """What the generator said.
 
-    ``finish_reason`` is ``stop``, ``length`` (cut at ``max_new_tokens``) or ``error``.
+    Attributes:
+        seconds: This row's share of its batch's wall time; of a server, from sending to reply.
+        finish_reason: ``stop``, ``length`` (cut at ``max_new_tokens``) or ``error``.
+        error: Why there is no answer; None where there is one.
+        tokens_estimated: Whether the numbers of tokens are guesses, because nobody counted them.
     """
 
     id: str
@@ -55,6 +60,13 @@ class Completion:
     finish_reason: str
     seconds: float
     error: str | None = None
+    tokens_estimated: bool = False
+
+
+def request_seed(seed: int, request: str) -> int:
+    """The seed of one request when sampling, in [0, 2**56): the same in whichever batch it is asked."""
+    digest = hashlib.blake2b(f"{seed}:{request}".encode(), digest_size=7).digest()
+    return int.from_bytes(digest, "big")
 
 
 class Generator(Protocol):

@@ -6,39 +6,35 @@ the rows that remain are packed anew with half as many to a batch.
 
 from __future__ import annotations
 
-import hashlib
+import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.generation.base import Completion, Decoding, Request
+from evalkit.generation.attention import use_blocks
+from evalkit.generation.base import Completion, Decoding, Request, request_seed
 from evalkit.generation.decode import Output, Prefix, common_prefix, compute_prefix, decode
+from evalkit.generation.packing import Row, default_budget, pack, together
+from evalkit.generation.resident import hold
 from evalkit.hardware import resolve_device, resolve_dtype
 from evalkit.models import load_model, load_tokenizer, render_chat
 from evalkit.records import Message
 
 log = logging.getLogger(__name__)
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 """What torch's allocators say; "illegal memory access", say, is another matter."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """A request as the model sees it."""
-
-    id: str
-    prompt: str
-    ids: list[int]
-
-
 class TransformersGenerator:
     """A causal language model, with an adapter merged into it if one is given.
+
+    Generators that are made together share the base model: one with an adapter merges it into what
+    a generator without one has left.
 
     Args:
         folder: what ``from_pretrained`` reads; safetensors only.
@@ -46,8 +42,9 @@ class TransformersGenerator:
         adapter: folder of a peft adapter, merged on loading (merged adapters generate about twice
             as fast as unmerged ones on a CPU).
         adapter_id: identity of the adapter's contents.
-        batch_tokens: bound on rows times (prompt + new) tokens of one batch.
-        max_rows: bound on rows of one batch.
+        batch_tokens: bound on rows times (prompt + new) tokens of one batch; None: 65,536, or what a
+            quarter of the free memory holds.
+        max_rows: bound on rows of one batch; None: 64 on a processor, 256 elsewhere.
     """
 
     def __init__(
@@ -60,8 +57,8 @@ class TransformersGenerator:
         adapter_id: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
-        batch_tokens: int = 8192,
-        max_rows: int = 32,
+        batch_tokens: int | None = None,
+        max_rows: int | None = None,
         trust_remote_code: bool = False,
     ) -> None:
         self.decoding = decoding
@@ -71,9 +68,11 @@ class TransformersGenerator:
         self._adapter = adapter
         self._trust = trust_remote_code
         self._batch_tokens = batch_tokens
-        self._max_rows = max_rows
+        self._max_rows = max_rows or (64 if self.device == "cpu" else 256)
         self._model: Any = None
         self._tokenizer: Any = None
+        place = (str(folder), self.dtype, self.device, trust_remote_code)
+        self._resident, self._let_go = hold(self, place)
         self._identity = {
             "engine": f"transformers-{ENGINE_VERSION}",
             "weights": weights,
@@ -102,8 +101,11 @@ class TransformersGenerator:
         return self._model
 
     def close(self) -> None:
-        """Release the model's memory."""
+        """Release the model's memory, once no other generator waits for the same base model."""
+        if self._model is not None and self._adapter is None:
+            self._resident.release()
         self._model = None
+        self._let_go()
 
     def render(self, messages: Sequence[Message]) -> str:
         return render_chat(self.tokenizer, messages)
@@ -117,30 +119,47 @@ class TransformersGenerator:
         Requests that share all messages but the last (system message, worked examples) share the
         computation of that beginning.
         """
-        groups: dict[str, list[Row]] = {}
-        for request in requests:
-            prompt = self.render(request.messages)
-            ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
-            shared = self.render(request.messages[:-1]) if len(request.messages) > 1 else ""
-            groups.setdefault(shared, []).append(Row(request.id, prompt, ids))
-        for rows in groups.values():
+        for rows in together(self._rows(list(requests))):
             rows.sort(key=lambda row: (-len(row.ids), row.id))
             yield from self._complete_all(rows)
 
+    def _rows(self, requests: list[Request]) -> list[Row]:
+        """The requests as the model sees them, tokenised at once."""
+        if not requests:
+            return []
+        prompts = [self.render(request.messages) for request in requests]
+        ids = self.tokenizer(prompts, add_special_tokens=False)["input_ids"]
+        groups: dict[str, list[int]] = {}
+        for number, request in enumerate(requests):
+            beginning = json.dumps(request.messages[:-1]) if len(request.messages) > 1 else ""
+            groups.setdefault(beginning, []).append(number)
+        shared: dict[int, tuple[int, ...]] = {}
+        for group in groups.values():
+            if len(group) > 1:
+                shared |= dict.fromkeys(group, common_prefix([ids[number] for number in group]))
+        return [
+            Row(request.id, prompt, tokens, shared.get(number, ()))
+            for number, (request, prompt, tokens) in enumerate(
+                zip(requests, prompts, ids, strict=True)
+            )
+        ]
+
     def _complete_all(self, rows: list[Row]) -> Iterator[Completion]:
         """Batch by batch; one that does not fit makes the bound on rows smaller from there on."""
-        prefix = compute_prefix(self.model, common_prefix([row.ids for row in rows]))
+        prefixes = {ids: compute_prefix(self.model, ids) for ids in {row.shared for row in rows}}
+        budget = self._batch_tokens or default_budget(self.model, next(iter(prefixes.values())))
         lengths = [len(row.ids) + self.decoding.max_new_tokens for row in rows]
         done = 0
         while done < len(rows):
-            size = len(next(pack(lengths[done:], self._batch_tokens, self._max_rows)))
-            batch = rows[done : done + size]
+            size = len(next(pack(lengths[done:], budget, self._max_rows)))
+            # Those with one prefix stand together, each kind still longest first.
+            batch = sorted(rows[done : done + size], key=lambda row: row.shared)
             started = time.perf_counter()
-            outputs, problem = self._attempt(batch, prefix)
+            outputs, problem = self._attempt(batch, [prefixes[row.shared] for row in batch])
             if outputs is not None:
                 yield from self._completions(batch, outputs, time.perf_counter() - started)
             else:
-                _free_memory()
+                _release()
                 if size > 1:
                     self._max_rows = size // 2
                     log.warning("out of memory with %d rows; going on with %d", size, size // 2)
@@ -152,14 +171,14 @@ class TransformersGenerator:
                 )
             done += size
 
-    def _attempt(self, batch: list[Row], prefix: Prefix) -> tuple[list[Output] | None, str]:
+    def _attempt(self, batch: list[Row], prefixes: list[Prefix]) -> tuple[list[Output] | None, str]:
         """The outputs, or None and what was said about memory.
 
         The error itself is not passed on: its traceback would keep the failed cache in memory.
         """
         try:
             outputs = decode(
-                self.model, [row.ids for row in batch], prefix, self.decoding.max_new_tokens,
+                self.model, [row.ids for row in batch], prefixes, self.decoding.max_new_tokens,
                 self._ends, self._picker(batch),
             )  # fmt: skip
         except (MemoryError, RuntimeError) as error:
@@ -195,7 +214,7 @@ class TransformersGenerator:
         if self.decoding.temperature == 0:
             return lambda logits, _: logits.argmax(-1)
         generators = [
-            torch.Generator().manual_seed(_seed(self.decoding.seed, row.id)) for row in batch
+            torch.Generator().manual_seed(request_seed(self.decoding.seed, row.id)) for row in batch
         ]
 
         def sample(logits: Any, rows: list[int]) -> Any:
@@ -215,41 +234,33 @@ class TransformersGenerator:
         return frozenset(i for i in [*ids, self.tokenizer.eos_token_id] if i is not None)
 
     def _load(self) -> Any:
-        model = load_model(self._folder, self.dtype, self.device, trust_remote_code=self._trust)
-        if self._adapter is not None:
-            from peft import PeftModel
+        if self._adapter is None:
+            return self._resident.use(self._load_base)
+        from peft import PeftModel
 
-            model = PeftModel.from_pretrained(model, str(self._adapter)).merge_and_unload()
-        model.eval()
-        model.requires_grad_(False)
-        # torch copies a frozen vocabulary matrix for every row of a batch in prefill; a matrix
-        # that requires a gradient is used in place (18 s against 7 s on one batch).
-        model.get_output_embeddings().weight.requires_grad_(True)
-        return model
+        base = self._resident.take(self._load_base)
+        tuned: Any = PeftModel.from_pretrained(base, str(self._adapter))
+        return _made_ready(tuned.merge_and_unload())
 
-
-def pack(lengths: Sequence[int], budget: int, max_rows: int) -> Iterator[list[int]]:
-    """Consecutive rows into batches of at most ``budget`` padded tokens and ``max_rows`` rows."""
-    batch: list[int] = []
-    width = 0
-    for row, length in enumerate(lengths):
-        width = max(width, length)
-        if batch and (len(batch) >= max_rows or width * (len(batch) + 1) > budget):
-            yield batch
-            batch, width = [], length
-        batch.append(row)
-    if batch:
-        yield batch
+    def _load_base(self) -> Any:
+        return _made_ready(
+            load_model(self._folder, self.dtype, self.device, trust_remote_code=self._trust)
+        )
 
 
-def _free_memory() -> None:
+def _made_ready(model: Any) -> Any:
+    """A model for answering alone."""
+    model.eval()
+    model.requires_grad_(False)
+    # torch copies a frozen vocabulary matrix for every row of a batch in prefill; a matrix
+    # that requires a gradient is used in place (18 s against 7 s on one batch).
+    model.get_output_embeddings().weight.requires_grad_(True)
+    use_blocks(model)
+    return model
+
+
+def _release() -> None:
     import torch
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _seed(seed: int, request: str) -> int:
-    return int.from_bytes(
-        hashlib.blake2b(f"{seed}:{request}".encode(), digest_size=7).digest(), "big"
-    )

@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.reporting.labels import CLASSES, HEADLINES, label_of
+from evalkit.reporting.claims import Claim
+from evalkit.reporting.labels import CLASSES, FAULTS, HEADLINES, label_of
 from evalkit.reporting.numbers import (
+    MINUS,
     number,
     p_text,
     signed,
@@ -24,6 +26,8 @@ from evalkit.reporting.view import (
     shows_change,
 )
 
+Axis = tuple[float, float]
+_STEPS, _MOST_STEPS = (0.05, 0.1, 0.2, 0.5), 7
 _KINDS = ("retrieval", "tuning", "interaction")
 
 
@@ -50,16 +54,46 @@ def effects_chart(results: Results) -> dict[str, Any]:
     }
 
 
+def claims_chart(found: Sequence[Claim]) -> dict[str, Any]:
+    """Each hypothesis as an interval against the zone in which its claim holds, in per cent.
+
+    Shares have one axis; a claim in another unit has its own, without ticks.
+    """
+    axis, marks = claims_axis(found)
+    drawn = any(claim.unit == "share" and claim.value is not None for claim in found)
+    return {
+        "rows": [{"claim": claim, "plot": _claim_plot(claim, axis)} for claim in found],
+        "ticks": [{"at": _place(m, axis), "text": signed(m)} for m in marks] if drawn else [],
+    }
+
+
+def claims_axis(found: Sequence[Claim]) -> tuple[Axis, list[float]]:
+    """An axis around zero that holds every end and margin of the claims on shares, and its marks."""
+    ends = [end for claim in found if claim.unit == "share" for end in _ends(claim)]
+    low, high = min(0.0, 0.0, *ends), max(0.0, 0.0, *ends)
+    step = next((s for s in _STEPS if high - low <= _MOST_STEPS * s), _STEPS[-1])
+    first, last = min(-1, math.floor(low / step)), max(1, math.ceil(high / step))
+    return (step * first, step * last), [step * i for i in range(first, last + 1)]
+
+
 def class_bars(results: Results) -> list[dict[str, Any]]:
     """One bar per pipeline: its answer classes in a fixed order, widths in per cent."""
-    table = results.get("classes") or ()
+    return _bars(results, "classes", "class", {kind: kind for kind in CLASSES})
+
+
+def fault_bars(results: Results) -> list[dict[str, Any]]:
+    """One bar per pipeline: the stages at fault in a fixed order, widths in per cent."""
+    return _bars(results, "blame", "stage", FAULTS)
+
+
+def _bars(results: Results, table: str, key: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
     bars = []
     for name in pipeline_names(results):
-        mine = {str(c["class"]): c for c in table if c["pipeline"] == name}
-        order = [*(c for c in CLASSES if c in mine), *sorted(set(mine) - set(CLASSES))]
-        parts = [_class_part(kind, mine[kind]) for kind in order if mine[kind]["share"]]
+        mine = {str(r[key]): r for r in results.get(table) or () if r["pipeline"] == name}
+        order = [*(kind for kind in names if kind in mine), *sorted(set(mine) - set(names))]
+        parts = [_part(kind, mine[kind], names) for kind in order if mine[kind]["share"]]
         if parts:
-            total = sum(float(c["n"]) for c in mine.values())
+            total = sum(float(r["n"]) for r in mine.values())
             bars.append({"pipeline": name, "parts": parts, "n": f"{total:g}"})
     return bars
 
@@ -70,6 +104,31 @@ def comparison_rows(results: Results) -> list[dict[str, Any]]:
     comparisons = results.get("comparisons") or ()
     ranked = sorted(comparisons, key=lambda c: (order.get(c["metric"], len(order)), c["metric"]))
     return [_comparison(c, confidence(results)) for c in ranked]
+
+
+def _ends(claim: Claim) -> list[float]:
+    found = (claim.value, claim.low, claim.high, *claim.holds)
+    return [end for end in found if end is not None]
+
+
+def _place(at: float, axis: Axis) -> float:
+    """Where a value lies on an axis, in per cent of its length, held within it."""
+    low, high = axis
+    return 100 * min(1.0, max(0.0, (at - low) / (high - low)))
+
+
+def _claim_plot(claim: Claim, axis: Axis) -> dict[str, float] | None:
+    """Places on the axis; None where there is nothing to draw."""
+    if claim.value is None:
+        return None
+    if claim.unit != "share":
+        reach = 1.15 * max(abs(end) for end in _ends(claim)) or 1.0
+        axis = (-reach, reach)
+    low, high = (claim.value if end is None else end for end in (claim.low, claim.high))
+    ends = (rim if end is None else end for end, rim in zip(claim.holds, axis, strict=True))
+    places = dict(zip(("from", "to"), ends, strict=True))
+    places |= {"low": low, "high": high, "dot": claim.value, "zero": 0.0}
+    return {name: _place(at, axis) for name, at in places.items()}
 
 
 def _reach(effects: Sequence[Mapping[str, Any]]) -> float:
@@ -111,6 +170,7 @@ def _effect_row(
         "interval": signed_interval(low, high, unit),
         "unit": unit_word(unit, difference=True),
         "p": p_text(effect.get("p_value")),
+        "p_adjusted": p_text(effect.get("p_adjusted")),
         "n": questions_covered(results, effect).removesuffix(" questions") or effect.get("n_pairs"),
         "clusters": effect.get("n_clusters"),
         "shown": shows_change(effect, confidence(results)),
@@ -119,15 +179,14 @@ def _effect_row(
     }
 
 
-def _class_part(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def _part(kind: str, row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     share = float(row["share"])
-    known = kind if kind in CLASSES else "other"
     return {
-        "class": known,
-        "name": kind,
+        "class": kind if kind in names else "other",
+        "name": names.get(kind, kind),
         "width": 100 * share,
         "text": number(share),
-        "n": row["n"],
+        "n": f"{row['n']:g}",
     }
 
 
@@ -145,8 +204,12 @@ def _comparison(row: Mapping[str, Any], level: float) -> dict[str, Any]:
         "unit": unit_word(unit, difference=True),
         "interval": signed_interval(row.get("low"), row.get("high"), unit),
         "p": p_text(row.get("p_value")),
+        "p_adjusted": p_text(row.get("p_adjusted")),
+        "mde": number(row.get("mde"), unit),
         "p_method": str(row.get("p_method") or "").replace("_", " "),
-        "correlation": "" if row.get("correlation") is None else f"{row['correlation']:.2f}",
+        "correlation": ""
+        if row.get("correlation") is None
+        else f"{row['correlation']:.2f}".replace("-", MINUS),
         "pairs": row.get("n_pairs"),
         "says": _says(row, level),
         "note": "; ".join(note for note in notes if note),

@@ -6,9 +6,18 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from evalkit.reporting.charts import class_bars, comparison_rows, effects_chart, strip
-from evalkit.reporting.figures import CLASS_COLOURS
-from evalkit.reporting.labels import CLASSES, HEADLINES, label_of
+from evalkit.reporting.charts import (
+    claims_chart,
+    class_bars,
+    comparison_rows,
+    effects_chart,
+    fault_bars,
+    strip,
+)
+from evalkit.reporting.claims import claims, explained, further_note
+from evalkit.reporting.evidence import repeats_lead
+from evalkit.reporting.figures import CLASS_COLOURS, FAULT_COLOURS
+from evalkit.reporting.labels import CLASSES, FAULTS, HEADLINES, label_of
 from evalkit.reporting.numbers import quantity, unit_of_metric, unit_word
 from evalkit.reporting.reading import reading
 from evalkit.reporting.view import (
@@ -18,13 +27,19 @@ from evalkit.reporting.view import (
     any_failed,
     cell_of,
     checked,
+    conditioned_rows,
     confidence,
     confidence_words,
+    folded,
+    judge_facts,
+    judge_note,
     pipeline_names,
     present_classes,
+    present_faults,
     rows,
     scorecard_rows,
     statements_note,
+    variation_rows,
 )
 
 # More open rows than this and a reader sees none; the others fold away.
@@ -60,60 +75,70 @@ def report_html(results: Results, questions: Sequence[Mapping[str, Any]] = ()) -
 
 
 def _context(results: Results, questions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    table = scorecard_rows(results)
-    shown = {row.metric for row in table}
-    others = [row for row in rows(results) if row.metric not in shown]
+    table, empty = folded(scorecard_rows(results))
+    shown = {row.metric for row in (*scorecard_rows(results), *conditioned_rows(results))}
+    others, others_empty = folded([row for row in rows(results) if row.metric not in shown])
+    tested = claims(results)
     comparisons, shown_first = comparison_rows(results), HEADLINES
     if sum(c["id"] in HEADLINES for c in comparisons) > COMPARISONS_SHOWN:
         shown_first = HEADLINES[:3]
     return {
         "title": str(results.get("title") or results.get("experiment") or "run"),
-        "facts": _facts(results),
+        "facts": facts(results),
         "pipelines": list(results["pipelines"]),
         "names": pipeline_names(results),
         "reading": reading(results),
+        "claims": claims_chart(tested),
+        "claims_notes": [explained(len(tested), confidence(results)), further_note(tested)],
         "groups": _groups(table),
         "other_groups": _groups(others),
+        "empty": empty,
+        "others_empty": others_empty,
         "absences": absences(table),
         "failed": any_failed(table),
-        "statements_note": statements_note(table),
+        "footnotes": [n for n in (statements_note(table), judge_note(results)) if n],
         "confidence": confidence_words(results),
         "p_limit": f"{1 - confidence(results):.6g}",
         "effects": effects_chart(results),
         "bars": class_bars(results),
+        "conditioned": _groups(conditioned_rows(results)),
         "classes": present_classes(results),
         "class_colours": CLASS_COLOURS,
+        "faults": fault_bars(results),
+        "fault_names": {stage: FAULTS[stage] for stage in present_faults(results)},
+        "fault_colours": FAULT_COLOURS,
         "categories": _by_category(results),
         "comparisons": [c for c in comparisons if c["id"] in shown_first],
         "other_comparisons": [c for c in comparisons if c["id"] not in shown_first],
+        "adjusted": any("p_adjusted" in c for c in results.get("comparisons") or ()),
+        "effects_adjusted": any("p_adjusted" in e for e in results.get("effects") or ()),
+        "repeats": _repeats(results),
+        "repeats_lead": repeats_lead(results),
         "costs": _costs(results),
-        "timings": _timings(results),
+        "timings": timed(results),
         "notes": list(results.get("notes") or ()),
         "warnings": list(results.get("warnings") or ()),
         "questions": [_question(q, pipeline_names(results)) for q in questions],
         "question_categories": sorted({str(q.get("category", "")) for q in questions}),
         "signatures": _signatures(results),
-        "settings": [
-            (name, _flat(results.get(name) or {})) for name in ("training", "environment")
-        ],
+        "settings": [(name, flat(results.get(name) or {})) for name in ("training", "environment")],
     }
 
 
-def _facts(results: Results) -> list[tuple[str, str]]:
-    benchmark, judge = results.get("benchmark") or {}, results.get("judge") or {}
-    blind = ", ".join(map(str, judge.get("blind_to") or ()))
-    name = f"{judge.get('name', '')} {judge.get('version', '')}".strip() or "none"
-    facts = [
+def facts(results: Results) -> list[tuple[str, str]]:
+    """What heads a report: experiment, model, benchmark, judge, date."""
+    benchmark = results.get("benchmark") or {}
+    found = [
         ("Experiment", str(results.get("experiment") or "") if results.get("title") else ""),
         ("Model", str(results.get("model") or (results.get("environment") or {}).get("model", ""))),
         ("Benchmark", f"{benchmark.get('name', '')}, {benchmark.get('questions', '?')} questions"),
         ("Fingerprint", str(benchmark.get("fingerprint", ""))[:16]),
         ("License", str(benchmark.get("license") or "")),
-        ("Judge", f"{name}, blind to {blind}" if blind else name),
+        *judge_facts(results),
         ("Date", str(results.get("created", "")).replace("T", " ")[:16]),
         ("evalkit", str(results.get("evalkit", ""))),
     ]
-    return [(key, value) for key, value in facts if value]
+    return [(key, value) for key, value in found if value]
 
 
 def _groups(table: Sequence[Row]) -> list[dict[str, Any]]:
@@ -159,6 +184,15 @@ def _by_category(results: Results) -> list[dict[str, Any]]:
     return tables
 
 
+def _repeats(results: Results) -> dict[str, list[tuple[str, list[str]]]]:
+    """What repeats add to the uncertainty: the headline metrics, and the others."""
+    table = variation_rows(results)
+    return {
+        "headlines": [(label_of(m).name, cells) for m, cells in table if m in HEADLINES],
+        "others": [(label_of(m).name, cells) for m, cells in table if m not in HEADLINES],
+    }
+
+
 def _costs(results: Results) -> dict[str, Any]:
     """Costs of pipelines as a table (what by pipeline), those of stages as a list."""
     names, table = pipeline_names(results), results.get("costs") or ()
@@ -181,7 +215,8 @@ def _costs(results: Results) -> dict[str, Any]:
     return {"pipelines": rows, "stages": stages}
 
 
-def _timings(results: Results) -> list[dict[str, Any]]:
+def timed(results: Results) -> list[dict[str, Any]]:
+    """The stages with their seconds, and the widths of their bars."""
     table = results.get("timings") or ()
     longest = max((float(t["seconds"]) for t in table), default=0.0) or 1.0
     return [
@@ -227,6 +262,7 @@ def _answer(answer: Mapping[str, Any]) -> dict[str, Any]:
         "strict": None if strict is None else bool(strict),
         "blame": _blamed(answer),
         "blame_rule": str(answer.get("blame_rule") or ""),
+        "blame_evidence": list(answer.get("blame_evidence") or ()),
         "passages": [
             {
                 "id": p.get("id", ""),
@@ -241,7 +277,7 @@ def _answer(answer: Mapping[str, Any]) -> dict[str, Any]:
 def _blamed(answer: Mapping[str, Any]) -> str:
     """The stage at fault in words, for a wrong answer."""
     stage = str(answer.get("blame") or "none")
-    return stage.replace("_", " ") if answer.get("correct") is False and stage != "none" else ""
+    return FAULTS.get(stage, stage) if answer.get("correct") is False and stage != "none" else ""
 
 
 def _signatures(results: Results) -> list[tuple[str, str, int]]:
@@ -252,13 +288,13 @@ def _signatures(results: Results) -> list[tuple[str, str, int]]:
     return [(pipeline, text, n) for (pipeline, text), n in counts.items() if text]
 
 
-def _flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as dotted names and text."""
     pairs: list[tuple[str, str]] = []
     for key, value in mapping.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            pairs += _flat(value, f"{name}.")
+            pairs += flat(value, f"{name}.")
         else:
             pairs.append((name, str(value)))
     return pairs

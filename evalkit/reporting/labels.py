@@ -25,6 +25,7 @@ class Label:
 
 _NO_EVIDENCE = "no question names evidence"
 _NO_TIME = "no question is time-sensitive"
+_NOTHING_WITHDRAWN = "no answer was withdrawn"
 _NO_CITATION = "the format asks for no citation"
 _NO_CONTROL = "the benchmark has no control questions"
 
@@ -34,6 +35,38 @@ LABELS: dict[str, Label] = {
     ),
     "faithfulness/retrieval/context_precision": Label(
         "context precision", "context precision", absent=_NO_EVIDENCE, needs_retrieval=True
+    ),
+    "faithfulness/retrieval/precision": Label(
+        "precision at k", "precision at k", absent=_NO_EVIDENCE, needs_retrieval=True
+    ),
+    "faithfulness/retrieval/hit": Label(
+        "hit at k", "the share of questions with a hit", absent=_NO_EVIDENCE, needs_retrieval=True
+    ),
+    "faithfulness/retrieval/mrr": Label(
+        "MRR", "mean reciprocal rank", absent=_NO_EVIDENCE, needs_retrieval=True
+    ),
+    "faithfulness/retrieval/map": Label(
+        "MAP", "mean average precision", absent=_NO_EVIDENCE, needs_retrieval=True
+    ),
+    "faithfulness/retrieval/ndcg": Label(
+        "nDCG at k", "nDCG at k", absent=_NO_EVIDENCE, needs_retrieval=True
+    ),
+    "faithfulness/generation/context_utilisation": Label(
+        "context utilisation", "context utilisation", needs_retrieval=True
+    ),
+    "faithfulness/generation/noise_sensitivity_relevant": Label(
+        "noise taken from evidence",
+        "wrong statements taken from passages with evidence",
+        "lower",
+        absent=_NO_EVIDENCE,
+        needs_retrieval=True,
+    ),
+    "faithfulness/generation/noise_sensitivity_irrelevant": Label(
+        "noise taken from elsewhere",
+        "wrong statements taken from passages without evidence",
+        "lower",
+        absent=_NO_EVIDENCE,
+        needs_retrieval=True,
     ),
     "faithfulness/generation/faithfulness": Label(
         "faithful to passages", "faithfulness to the passages shown", needs_retrieval=True
@@ -87,12 +120,44 @@ LABELS: dict[str, Label] = {
     "freshness/generation/outdated": Label(
         "outdated answers", "outdated answers", "lower", absent=_NO_TIME
     ),
+    "freshness/retrieval/leak_rate": Label(
+        "withdrawn passages", "the share of withdrawn passages", "lower", needs_retrieval=True
+    ),
+    "freshness/generation/leak": Label(
+        "withdrawn answers given", "withdrawn answers given", "lower", absent=_NOTHING_WITHDRAWN
+    ),
+    "freshness/generation/leak_given_retrieved": Label(
+        "withdrawn answers given, evidence found",
+        "withdrawn answers given where their evidence was retrieved",
+        "lower",
+        absent="no withdrawn evidence was retrieved",
+        needs_retrieval=True,
+    ),
+    "freshness/generation/leak_given_missed": Label(
+        "withdrawn answers given, from weights",
+        "withdrawn answers given where their evidence was not retrieved",
+        "lower",
+        absent=_NOTHING_WITHDRAWN,
+    ),
+    "freshness/generation/memory_over_evidence": Label(
+        "memory over evidence",
+        "past answers given from memory against current evidence",
+        "lower",
+        absent="current evidence was never shown alone",
+        needs_retrieval=True,
+    ),
     "correctness/generation/correct": Label(
         "correct", "correct answers", absent="no question has an answer"
     ),
     "correctness/generation/exact_match": Label("exact match", "exact matches"),
     "correctness/generation/token_f1": Label("token F1", "token F1"),
     "correctness/generation/contains": Label("contains the answer", "answers that contain the key"),
+    "correctness/generation/value_match": Label(
+        "value matches", "matching values", absent="no answer is a value"
+    ),
+    "correctness/generation/factual": Label(
+        "factual correctness (ragas)", "factual correctness", absent="needs an LLM judge"
+    ),
     "correctness/generation/abstention": Label(
         "abstains when due", "abstention when due", absent="every question has an answer"
     ),
@@ -123,6 +188,19 @@ for _kind, _rate in (("current", "higher"), ("outdated", "lower")):
             needs_retrieval=True,
         )
 
+for _state, _words in (
+    ("both", "current and superseded evidence"),
+    ("stale", "only superseded evidence"),
+    ("current", "only current evidence"),
+):
+    LABELS[f"freshness/generation/outdated_given_{_state}_shown"] = Label(
+        f"outdated, {_words} shown",
+        f"outdated answers where {_words} was shown",
+        "lower",
+        absent=f"{_words} was never shown to a question whose answer changed",
+        needs_retrieval=True,
+    )
+
 # (axis, stage) -> the rows of the printed scorecard, in order.
 SCORECARD: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("faithfulness", "retrieval", ("context_recall", "context_precision")),
@@ -130,7 +208,7 @@ SCORECARD: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("format", "retrieval", ("contract_strict", "contract_loose")),
     ("format", "generation", ("strict", "loose", "correct_given_compliance")),
     ("freshness", "retrieval", ("current_recall", "stale_rate", "stale_above_current", "lag_days")),
-    ("freshness", "generation", ("current", "outdated")),
+    ("freshness", "generation", ("current", "outdated", "leak")),
     ("correctness", "generation", ("correct", "abstention", "over_abstention")),
     ("citation", "generation", ("precision", "recall")),
     ("retention", "generation", ("correct",)),
@@ -147,9 +225,35 @@ HEADLINES: tuple[str, ...] = (
     "faithfulness/generation/faithfulness",
     "retention/generation/correct",
 )
+CONDITIONED: tuple[str, ...] = tuple(
+    f"freshness/generation/{name}"
+    for name in (
+        "outdated_given_retrieved",
+        "outdated_given_missed",
+        "outdated_given_both_shown",
+        "outdated_given_stale_shown",
+        "outdated_given_current_shown",
+        "memory_over_evidence",
+    )
+)
+"""The outdated rate by what was retrieved (the first two), and by what of it was shown."""
 CLASSES: tuple[str, ...] = (
     "current", "mixed", "premature", "outdated", "wrong", "abstained", "failed",
 )  # fmt: skip
+
+# Stages at fault, in the order in which a bar shows them, and what they are called.
+FAULTS: dict[str, str] = {
+    "not_retrieved": "not retrieved",
+    "retrieved_stale": "retrieved stale",
+    "no_evidence": "no retrieval",
+    "memory_overrode_evidence": "memory over evidence",
+    "ignored_evidence": "ignored evidence",
+    "not_faithful": "not faithful",
+    "should_have_abstained": "should have abstained",
+    "malformed": "malformed",
+    "pipeline_failed": "failed",
+    "none": "nothing at fault",
+}
 
 
 def label_of(metric: str) -> Label:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evalkit.reporting.labels import label_of
+from evalkit.reporting.claims import ALL_QUESTIONS, VERDICTS, Claim, claims
+from evalkit.reporting.labels import HEADLINES, label_of
 from evalkit.reporting.numbers import (
     number,
     p_text,
@@ -19,6 +21,7 @@ from evalkit.reporting.view import (
     Results,
     confidence,
     confidence_words,
+    decisive_p,
     pipeline_names,
     questions_covered,
     rows,
@@ -26,6 +29,11 @@ from evalkit.reporting.view import (
 )
 
 FAILURE_LIMIT = 0.02
+_SAME = 1e-9
+"""Two contrasts of the same values differ by less: rounding alone."""
+ADJUSTED = (
+    "what is said to change also holds with p adjusted for the number of rows (Benjamini-Hochberg)."
+)
 CORRECT, ABSTENTION = "correctness/generation/correct", "correctness/generation/abstention"
 OUTDATED = "freshness/generation/outdated"
 # What the reading speaks of, most important first; the page has the rest.
@@ -43,29 +51,97 @@ SUBJECTS: tuple[str, ...] = (
 def reading(results: Results) -> list[str]:
     """Sentences about the result, most important first.
 
+    The verdicts on the hypotheses come before all else, without their numbers, which stand in the
+    table of hypotheses; an effect that a hypothesis is about is not told a second time.
+
     An effect is said to raise or lower something only where its whole interval lies on one side of
-    zero and its p value is below 1 - confidence; otherwise the sentence says that none is shown,
-    and which sizes remain possible.
+    zero and its p value (adjusted, where there is an adjusted one) is below 1 - confidence;
+    otherwise the sentence says that none is shown, and which sizes remain possible.
     """
     effects = [
         _judged(results, e)
         for m in SUBJECTS
         for e in results.get("effects") or ()
-        if e["metric"] == m
+        if e["metric"] == m and not _told(results, e)
     ]
-    sentences = _levels(results, CORRECT, "Correct answers on {n} answerable questions")
+    sentences = _verdicts(claims(results))
+    sentences += _levels(results, CORRECT, "Correct answers on {n} answerable questions")
     sentences += _levels(results, ABSTENTION, "Abstention on {n} questions that nothing answers")
     for kind in ("retrieval", "tuning"):
         sentences += _main_effects(kind, [e for e in effects if e["effect"] == kind])
     sentences += [_interaction(e) for e in effects if e["effect"] == "interaction" and e["shown"]]
     sentences += _levels(results, OUTDATED, "Outdated answers on {n} time-sensitive questions")
     sentences += _failures(results)
+    sentences += _sensitivity(results)
     if effects:
-        sentences.append(
-            f"Intervals are {confidence_words(results)} intervals for one metric at a time; with "
-            "many metrics a few will miss by chance."
-        )
+        sentences.append(_intervals(results, effects))
     return sentences
+
+
+def _verdicts(found: Sequence[Claim]) -> list[str]:
+    sentences: list[str] = []
+    for verdict in VERDICTS:
+        mine = [claim for claim in found if claim.verdict == verdict]
+        if mine:
+            count = f"{len(mine)} of {len(found)} hypotheses" if not sentences else f"{len(mine)}"
+            subject = "The hypothesis" if len(found) == 1 else count
+            verb = "is" if len(mine) == 1 else "are"
+            listed = "; ".join(_quoted(claim) for claim in mine)
+            sentences.append(f"{subject} {verb} {verdict}: {listed}.")
+    return sentences
+
+
+def _quoted(claim: Claim) -> str:
+    return f"“{claim.claim}”" + (f" (needs {claim.needs})" if claim.needs else "")
+
+
+def _told(results: Results, effect: Mapping[str, Any]) -> bool:
+    """Whether a hypothesis on all questions is about this very effect."""
+    return effect.get("value") is not None and any(
+        h["metric"] == effect["metric"]
+        and h.get("effect") is not None
+        and h.get("where") in (None, ALL_QUESTIONS)
+        and abs(_along(results, h, effect["effect"]) * h["effect"] - effect["value"]) < _SAME
+        for h in results.get("hypotheses") or ()
+    )
+
+
+def _along(results: Results, hypothesis: Mapping[str, Any], part: str) -> float:
+    """1 where all of ``better`` have the part (retrieval, tuning) and none of ``than``; -1 the
+    other way round; else NaN, which equals nothing.
+    """
+    has = {str(p["name"]) for p in results["pipelines"] if p.get(part)}
+    better, than = (set(str(hypothesis[side]).split("+")) for side in ("better", "than"))
+    if better <= has and not than & has:
+        return 1.0
+    return -1.0 if than <= has and not better & has else math.nan
+
+
+def _sensitivity(results: Results) -> list[str]:
+    """What the run is too small to see, on the first headline metric that says so."""
+    for metric in HEADLINES:
+        found = [
+            c
+            for c in results.get("comparisons") or ()
+            if c["metric"] == metric and c.get("mde") is not None
+        ]
+        if found:
+            unit, largest = unit_of_metric(metric), max(found, key=lambda c: float(c["mde"]))
+            clusters = largest["n_clusters"]
+            grouped = f" in {clusters} clusters" if clusters != largest["n_pairs"] else ""
+            return [
+                f"With {largest['n_pairs']} questions{grouped}, differences in "
+                f"{label_of(metric).phrase} under about {number(largest['mde'], unit)} "
+                f"{unit_word(unit, difference=True)} cannot be relied on to show."
+            ]
+    return []
+
+
+def _intervals(results: Results, effects: Sequence[Mapping[str, Any]]) -> str:
+    words = f"Intervals are {confidence_words(results)} intervals for one metric at a time; "
+    if any(effect.get("p_adjusted") is not None for effect in effects):
+        return f"{words}{ADJUSTED}"
+    return f"{words}with many metrics a few will miss by chance."
 
 
 def _judged(results: Results, effect: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +176,8 @@ def _by(effect: Mapping[str, Any]) -> str:
 def _around(effect: Mapping[str, Any]) -> str:
     size = signed(effect["value"], unit_of_metric(effect["metric"]))
     crosses = effect["low"] <= 0 <= effect["high"]
-    p = "" if crosses else f", p\u00a0{p_text(effect.get('p_value'))}"
+    name = "adjusted p" if "p_adjusted" in effect else "p"
+    p = "" if crosses else f", {name}\u00a0{p_text(decisive_p(effect))}"
     return f"{_subject(effect)} ({size} {_bounds(effect)}{p}){_part(effect)}"
 
 

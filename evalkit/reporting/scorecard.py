@@ -6,6 +6,13 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from evalkit.reporting.evidence import (
+    hypotheses_markdown,
+    print_hypotheses,
+    print_repeats,
+    repeats_markdown,
+)
+from evalkit.reporting.markdown import escaped, table_line
 from evalkit.reporting.numbers import unit_word
 from evalkit.reporting.reading import reading
 from evalkit.reporting.view import (
@@ -15,7 +22,10 @@ from evalkit.reporting.view import (
     absences,
     any_failed,
     checked,
+    conditioned_rows,
     confidence_words,
+    folded,
+    judge_note,
     pipeline_names,
     scorecard_rows,
     statements_note,
@@ -42,21 +52,33 @@ def scorecard_markdown(results: Results) -> str:
     Raises:
         ResultsError: The mapping is of another schema version or has no pipelines or estimates.
     """
-    table, names = scorecard_rows(checked(results)), pipeline_names(results)
-    head = [f"# Scorecard: {_escaped(str(results.get('experiment') or 'run'))}", ""]
-    head += [_escaped(line) for line in _what(results)] + [""]
-    head += [f"- {_escaped(sentence)}" for sentence in reading(results)] + [""]
-    lines = [_line(["axis", "stage", "metric", *names])]
+    table, empty = folded(scorecard_rows(checked(results)))
+    names = pipeline_names(results)
+    head = [f"# Scorecard: {escaped(str(results.get('experiment') or 'run'))}", ""]
+    head += [escaped(line) for line in _what(results)] + [""]
+    head += [f"- {escaped(sentence)}" for sentence in reading(results)] + [""]
+    if tested := hypotheses_markdown(results):
+        head += [*tested, "## Every axis and stage", ""]
+    lines = _markdown_rows(table, names)
+    tail = ["", *(f"- {escaped(text)}" for text in legend(results, table, empty, cell_n=True))]
+    if conditioned := conditioned_rows(results):
+        tail += ["", "## Outdated answers, by what was retrieved", ""]
+        tail += _markdown_rows(conditioned, names)
+    notes = [
+        f"- {escaped(str(n))}" for n in (*_list(results, "notes"), *_list(results, "warnings"))
+    ]
+    tail += repeats_markdown(results)
+    return "\n".join([*head, *lines, *tail, *(["", "Notes:", "", *notes] if notes else []), ""])
+
+
+def _markdown_rows(table: Sequence[Row], names: Sequence[str]) -> list[str]:
+    lines = [table_line(["axis", "stage", "metric", *names])]
     lines.append("|---|---|---|" + "---:|" * len(names))
     lines += [
-        _line([row.axis, row.stage, _named(row), *(_markdown_cell(c) for c in row.cells)])
+        table_line([row.axis, row.stage, _named(row), *(_markdown_cell(c) for c in row.cells)])
         for row in table
     ]
-    tail = ["", *(f"- {_escaped(text)}" for text in legend(results, table, cell_n=True))]
-    notes = [
-        f"- {_escaped(str(n))}" for n in (*_list(results, "notes"), *_list(results, "warnings"))
-    ]
-    return "\n".join([*head, *lines, *tail, *(["", "Notes:", "", *notes] if notes else []), ""])
+    return lines
 
 
 def print_scorecard(results: Results, console: Console) -> None:
@@ -72,30 +94,41 @@ def print_scorecard(results: Results, console: Console) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    table, names = scorecard_rows(checked(results)), pipeline_names(results)
+    if results.get("kind") == "timeline":
+        from evalkit.reporting.timeline import print_timeline
+
+        print_timeline(results, console)
+        return
+    table, empty = folded(scorecard_rows(checked(results)))
+    names = pipeline_names(results)
     for line in _what(results):
         console.print(Text(line, style="dim"))
     console.print()
     for block in _blocks(len(names), console.width):
         console.print(_rich_table(table, names, block))
         console.print()
-    for text in legend(results, table, cell_n=False):
+    for text in legend(results, table, empty, cell_n=False):
         console.print(Text(text, style="dim"))
     console.print()
+    print_repeats(results, console)
     for sentence in reading(results):
         console.print(Padding(Text(sentence), (0, 0, 1, 0)))
+    print_hypotheses(results, console)
 
 
-def legend(results: Results, table: Sequence[Row], *, cell_n: bool) -> list[str]:
-    """What the marks in a scorecard mean, with the reasons of its n/a cells."""
+def legend(
+    results: Results, table: Sequence[Row], empty: Sequence[str], *, cell_n: bool
+) -> list[str]:
+    """What the marks in a scorecard mean, with the reasons of its n/a cells and folded rows."""
     n = "n is the number of questions scored" + ("" if cell_n else ", a range over pipelines")
     lines = [
         f"Shares in per cent with {confidence_words(results)} intervals; {n}. ↓ lower is better."
     ]
     if any_failed(table):
         lines.append("† Some questions failed; they are counted and left out of the value.")
-    lines += [text for text in (statements_note(table),) if text]
-    return lines + [f"n/a: {reason}." for reason in absences(table)]
+    lines += [text for text in (statements_note(table), judge_note(results)) if text]
+    lines += [f"n/a: {reason}." for reason in absences(table)]
+    return lines + [f"n/a in every pipeline: {text}." for text in empty]
 
 
 def _what(results: Results) -> list[str]:
@@ -164,17 +197,6 @@ def _rich_cell(cell: Cell) -> str:
     if cell.unit != "share":
         return f"[bold]{cell.text}[/]{mark}"
     return f"[bold]{cell.text}[/]{mark} [dim]{cell.interval.replace('[', chr(92) + '[')}[/]"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_escaped(cell, bold=True) for cell in cells) + " |"
-
-
-def _escaped(text: str, *, bold: bool = False) -> str:
-    """Text that cannot end a cell, start a tag or a link."""
-    safe = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
-    safe = safe.replace("<", "&lt;").replace("`", "\\`")
-    return safe if bold else safe.replace("*", "\\*")
 
 
 def _list(results: Results, key: str) -> list[object]:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.reporting.labels import CLASSES, SCORECARD, label_of
+from evalkit.reporting.labels import CLASSES, CONDITIONED, FAULTS, HEADLINES, SCORECARD, label_of
 from evalkit.reporting.numbers import interval, number, percent_of, unit_of_metric
 
 Results = Mapping[str, Any]
 SCHEMA = 1
 NOT_APPLICABLE = "n/a"
 _NO_RETRIEVAL = "the pipeline has no retrieval"
+_NOT_MEASURED = "not measured in that pipeline"
+_ELSEWHERE = (_NO_RETRIEVAL, _NOT_MEASURED)
+"""Why a cell is empty that another pipeline could fill."""
 
 
 class ResultsError(EvalkitError, ValueError):
@@ -99,12 +102,20 @@ def confidence_words(results: Results) -> str:
 
 
 def shows_change(row: Mapping[str, Any], level: float) -> bool:
-    """Whether an effect or difference is shown: its interval leaves zero out and p < 1 - level."""
-    low, high, p = (row.get(key) for key in ("low", "high", "p_value"))
+    """Whether an effect or difference is shown: its interval leaves zero out and p < 1 - level.
+
+    p is the one adjusted for the number of rows of its table, where there is one.
+    """
+    low, high, p = row.get("low"), row.get("high"), decisive_p(row)
     if low is None or high is None or p is None:
         return False
     # Rounded, since 1 - 0.95 is a little more than 0.05.
     return not low <= 0 <= high and p < round(1 - level, 12)
+
+
+def decisive_p(row: Mapping[str, Any]) -> float | None:
+    """The adjusted p of a row; its plain p in results that have no adjusted one."""
+    return row["p_adjusted"] if "p_adjusted" in row else row.get("p_value")
 
 
 def questions_defined(results: Results, metric: str) -> int:
@@ -135,6 +146,12 @@ def present_classes(results: Results) -> tuple[str, ...]:
     return CLASSES if failed else tuple(kind for kind in CLASSES if kind != "failed")
 
 
+def present_faults(results: Results) -> tuple[str, ...]:
+    """The stages at fault that a key needs, in their order."""
+    found = {str(row["stage"]) for row in results.get("blame") or () if row["n"]}
+    return tuple(stage for stage in FAULTS if stage in found)
+
+
 def rows(results: Results, metrics: Sequence[str] | None = None) -> list[Row]:
     """One row per metric; all metrics of the results in order of their id when None."""
     found = {(e["pipeline"], e["metric"]): e for e in results["estimates"]}
@@ -146,6 +163,26 @@ def rows(results: Results, metrics: Sequence[str] | None = None) -> list[Row]:
 def scorecard_rows(results: Results) -> list[Row]:
     """The rows of the scorecard that the results have."""
     return rows(results, [f"{a}/{s}/{name}" for a, s, names in SCORECARD for name in names])
+
+
+def conditioned_rows(results: Results) -> list[Row]:
+    """The outdated rate by what was retrieved and shown; rows that no pipeline has are left out."""
+    return folded(rows(results, CONDITIONED))[0]
+
+
+def folded(table: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    """The rows with something in them, and one text on those that are n/a in every pipeline.
+
+    A row in which questions failed is kept: that is not the same as not applicable.
+    """
+    empty = [r for r in table if all(not c.scored and not c.failed for c in r.cells)]
+    reasons: dict[str, list[str]] = {}
+    for row in empty:
+        said = dict.fromkeys(c.absent for c in row.cells if c.absent not in _ELSEWHERE)
+        reasons.setdefault("; ".join(said) or "no pipeline has retrieval", []).append(row.name)
+    return [row for row in table if row not in empty], [
+        f"{', '.join(dict.fromkeys(names))} ({reason})" for reason, names in reasons.items()
+    ]
 
 
 def absences(table: Sequence[Row]) -> list[str]:
@@ -172,6 +209,39 @@ def statements_note(table: Sequence[Row]) -> str:
     )
 
 
+def judge_facts(results: Results) -> list[tuple[str, str]]:
+    """The judge, and of one that counts them its judgments: how many, their agreement, their cost."""
+    judge = results.get("judge") or {}
+    words = {
+        "judgments": "{}", "from_store": "{} of them from the store", "failed": "{} failed",
+        "calls": "{} calls", "spent": "{:.4g} spent", "agreement": "repeats agree to {:.0%}",
+    }  # fmt: skip
+    told = [text.format(judge[key]) for key, text in words.items() if judge.get(key) is not None]
+    name = f"{judge.get('name', '')} {judge.get('version', '')}".strip() or "none"
+    return [("Judge", name), ("Judgments", ", ".join(told))]
+
+
+def judge_note(results: Results) -> str:
+    """What the judge cannot see, where it says so."""
+    judge = results.get("judge") or {}
+    blind = ", ".join(map(str, judge.get("blind_to") or ()))
+    return f"The judge ({judge.get('name', '')}) is blind to: {blind}." if blind else ""
+
+
+def variation_rows(results: Results) -> list[tuple[str, list[str]]]:
+    """Metrics (headlines first) with the share of uncertainty that repeats cause, by pipeline."""
+    found = {(r["metric"], r["pipeline"]): r for r in results.get("variation") or ()}
+    known = sorted({str(metric) for metric, _ in found})
+    order = [m for m in HEADLINES if m in known] + [m for m in known if m not in HEADLINES]
+    names = pipeline_names(results)
+    return [(m, [_percent(found.get((m, name))) for name in names]) for m in order]
+
+
+def _percent(variation: Mapping[str, Any] | None) -> str:
+    share = None if variation is None else variation.get("share_repeats")
+    return number(share) if share is None else f"{number(share)} %"
+
+
 def any_failed(table: Sequence[Row]) -> bool:
     """Whether a question failed anywhere in these rows."""
     return any(cell.failed for row in table for cell in row.cells)
@@ -192,7 +262,7 @@ def cell_of(estimate: Mapping[str, Any] | None, metric: str, retrieval: bool) ->
     """The cell of an estimate (or of a by-category estimate, which has fewer counts)."""
     unit = unit_of_metric(metric)
     if estimate is None:
-        return Cell("–", "", None, None, None, unit, 0, 0, 0, "not measured in that pipeline")
+        return Cell("–", "", None, None, None, unit, 0, 0, 0, _NOT_MEASURED)
     unit = str(estimate.get("unit") or unit)
     value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
     failed = int(estimate.get("n_failed") or 0)

@@ -7,6 +7,7 @@ from evalkit.retrieval.embed import Embedder, HashEmbedder, TransformerEmbedder
 from evalkit.retrieval.fuse import reciprocal_rank_fusion
 from evalkit.retrieval.index import DenseIndex
 from evalkit.retrieval.lexical import LexicalIndex
+from evalkit.retrieval.recency import Recency
 from evalkit.retrieval.retriever import (
     DenseRetriever,
     HybridRetriever,
@@ -14,6 +15,7 @@ from evalkit.retrieval.retriever import (
     Query,
     Retriever,
 )
+from evalkit.retrieval.update import IndexUpdate, index_at
 from evalkit.retrieval.visibility import View, Visibility
 
 __all__ = [
@@ -23,12 +25,15 @@ __all__ = [
     "Embedder",
     "HashEmbedder",
     "HybridRetriever",
+    "IndexUpdate",
     "LexicalIndex",
     "LexicalRetriever",
     "Query",
+    "Recency",
     "Retriever",
     "TransformerEmbedder",
     "View",
     "Visibility",
+    "index_at",
     "reciprocal_rank_fusion",
 ]

@@ -1,4 +1,4 @@
-"""Build a retriever over passages; an index built before from the same inputs is loaded."""
+"""Build a retriever over passages; what was embedded before is not embedded again."""
 
 from __future__ import annotations
 
@@ -14,47 +14,44 @@ from evalkit.retrieval.index import DenseIndex
 from evalkit.retrieval.lexical import LexicalIndex
 from evalkit.retrieval.passages import passage_text
 from evalkit.retrieval.retriever import DenseRetriever, HybridRetriever, LexicalRetriever, Retriever
+from evalkit.retrieval.vectors import StoredVectors
 from evalkit.retrieval.visibility import Visibility
 
 Artifact = Callable[[str, Mapping[str, Any], Callable[[Path], None]], Path]
 """``artifact(kind, inputs, build)`` gives the folder of what ``build(folder)`` wrote, once."""
-
-INDEX_VERSION = "1"
 
 
 @dataclass(frozen=True)
 class Materials:
     """What a retriever is built from.
 
-    ``embedder()`` is called only where vectors are needed; ``inputs`` identify the passages and the
-    embedder in the key of an index; ``stage(name, doing, total)`` is a context manager that shows
-    progress and takes ``advance(n)``.
+    ``embedder()`` is called only where vectors are needed, and ``vectors`` holds those made before.
+    ``artifact`` keeps what else is slow to build; ``inputs`` identify the passages and the
+    embedder in its key. ``stage(name, doing, total)`` is a context manager that shows progress and
+    takes ``advance(n)``.
     """
 
     passages: Sequence[Passage]
     embedder: Callable[[], Embedder]
+    vectors: StoredVectors
     inputs: Mapping[str, Any]
     artifact: Artifact
     visibility: Visibility
     stage: Callable[[str, str, float], AbstractContextManager[Any]]
 
 
+Build = Callable[[Materials], Retriever]
+
+
 def dense(materials: Materials) -> Retriever:
-    """Exact cosine search over embeddings."""
+    """Exact cosine search over embeddings; assembled in memory from stored vectors."""
     embedder, passages = materials.embedder(), materials.passages
     count = len(passages)
-
-    def build(folder: Path) -> None:
-        with materials.stage("embed", f"{count} passages, {embedder.name}", count) as stage:
-            texts = [passage_text(passage) for passage in passages]
-            vectors = embedder.encode(texts, progress=stage.advance)
-        DenseIndex(passages, vectors, embedder.name).save(folder)
-
-    folder = materials.artifact(
-        "index", {**materials.inputs, "index": f"flat-{INDEX_VERSION}"}, build
-    )
+    with materials.stage("embed", f"{count} passages, {embedder.name}", count) as stage:
+        texts = [passage_text(passage) for passage in passages]
+        vectors = materials.vectors.of(texts, embedder, stage.advance)
     with materials.stage("index", "faiss, exact inner product", count) as stage:
-        index = DenseIndex.load(folder)
+        index = DenseIndex(passages, vectors, embedder.name)
         stage.advance(count)
     return DenseRetriever(index, embedder, materials.visibility)
 

@@ -137,7 +137,8 @@ class TransformerEmbedder:
     @property
     def name(self) -> str:
         prefixes = f"-{self.query_prefix}-{self.passage_prefix}" if self._prefixed else ""
-        return f"{self._label}-{self.pooling}-{self.max_length}{prefixes}"
+        dtype = "" if self.dtype == "float32" else f"-{self.dtype}"
+        return f"{self._label}-{self.pooling}-{self.max_length}{dtype}{prefixes}"
 
     @property
     def dimension(self) -> int:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evalkit.errors import ConfigError, StoreError
+from evalkit.errors import ConfigError
 from evalkit.records import Passage
 from evalkit.retrieval.embed import Embedder, Progress, Vectors
-from evalkit.retrieval.passages import passage_text, read_passages, write_passages
+from evalkit.retrieval.passages import passage_text
 from evalkit.retrieval.ranking import Ranking, ranked, rounded
 from evalkit.retrieval.visibility import Mask
 
-_SCHEMA = 1
-_VECTORS, _PASSAGES, _MANIFEST = "vectors.faiss", "passages.jsonl", "index.json"
 _GPU_MOST = 2048
 
 
@@ -44,7 +39,10 @@ class DenseIndex:
             )
         index = faiss.IndexFlatIP(vectors.shape[1])
         index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-        self._set(passages, index, embedder)
+        self.passages = tuple(passages)
+        self.embedder = embedder
+        self._index = index
+        self._gpu = _on_gpu(index)
 
     @classmethod
     def build(
@@ -53,12 +51,6 @@ class DenseIndex:
         """Embed the passages (title and text) and index them."""
         texts = [passage_text(passage) for passage in passages]
         return cls(passages, embedder.encode(texts, progress=progress), embedder.name)
-
-    def _set(self, passages: Sequence[Passage], index: Any, embedder: str) -> None:
-        self.passages = tuple(passages)
-        self.embedder = embedder
-        self._index = index
-        self._gpu = _on_gpu(index)
 
     def __len__(self) -> int:
         return len(self.passages)
@@ -136,49 +128,6 @@ class DenseIndex:
         parameters = faiss.SearchParameters(sel=selector) if hidden else None
         scores, positions = self._index.search(queries, wanted, params=parameters)
         return scores, positions
-
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the index: ``vectors.faiss``, ``passages.jsonl`` and, last, ``index.json``."""
-        faiss = _faiss()
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        faiss.write_index(self._index, str(path / _VECTORS))
-        write_passages(path / _PASSAGES, self.passages)
-        manifest = {
-            "schema": _SCHEMA,
-            "embedder": self.embedder,
-            "dimension": self.dimension,
-            "passages": len(self),
-        }
-        (path / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> DenseIndex:
-        """Read what ``save`` wrote.
-
-        Raises:
-            StoreError: the folder holds no whole index.
-        """
-        faiss = _faiss()
-        path = Path(folder)
-        try:
-            manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
-            passages = read_passages(path / _PASSAGES)
-            index = faiss.read_index(str(path / _VECTORS))
-        except (OSError, ValueError, RuntimeError) as error:
-            todo = "delete the folder; the index is then built again"
-            raise StoreError(f"{path} holds no whole index: {error}", todo=todo) from error
-        counts = {manifest.get("passages"), len(passages), index.ntotal}
-        if manifest.get("schema") != _SCHEMA or len(counts) != 1:
-            raise StoreError(
-                f"the index in {path} is of schema {manifest.get('schema')} with "
-                f"{index.ntotal} vectors and {len(passages)} passages; expected schema {_SCHEMA} "
-                "and as many of both",
-                todo="delete the folder; the index is then built again",
-            )
-        loaded = cls.__new__(cls)
-        loaded._set(passages, index, manifest["embedder"])
-        return loaded
 
 
 def _faiss() -> Any:

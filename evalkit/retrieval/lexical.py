@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -40,7 +41,10 @@ class LexicalIndex:
         """
         import bm25s
 
+        # On being imported it sets itself to DEBUG, and so says on a user's terminal what it does.
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
         self.passages = tuple(passages)
+        self.settings = f"k1={k1:g},b={b:g},{language}"
         self._words = _tokenizer(language)
         self._model: Any = None
         corpus = [self._words(passage_text(passage)) for passage in passages]

@@ -62,7 +62,7 @@ class DenseRetriever:
 
     @property
     def name(self) -> str:
-        return f"dense({self.embedder.name})"
+        return f"dense({self.embedder.name},{self.visibility})"
 
     def retrieve(self, queries: Sequence[Query], k: int) -> Results:
         """The ``k`` most similar visible passages; see ``Retriever.retrieve``."""
@@ -82,7 +82,7 @@ class LexicalRetriever:
 
     @property
     def name(self) -> str:
-        return "bm25"
+        return f"bm25({self.index.settings},{self.visibility})"
 
     def retrieve(self, queries: Sequence[Query], k: int) -> Results:
         """The ``k`` best visible passages that match; see ``Retriever.retrieve``."""
@@ -111,7 +111,8 @@ class HybridRetriever:
 
     @property
     def name(self) -> str:
-        return f"hybrid({'+'.join(each.name for each in self.retrievers)})"
+        fused = "+".join(each.name for each in self.retrievers)
+        return f"hybrid({fused},depth={self.depth},constant={self.constant})"
 
     def retrieve(self, queries: Sequence[Query], k: int) -> Results:
         """The ``k`` best of all their findings; see ``Retriever.retrieve``."""

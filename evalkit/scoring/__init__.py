@@ -6,8 +6,10 @@
 
 from evalkit.scoring import (  # noqa: F401  (each registers its metrics)
     citation,
+    conflict,
     correctness,
     cost,
+    factual,
     faithfulness,
     format,
     freshness,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from evalkit.records import Answer, AnswerClass, Sample
-from evalkit.scoring.text import fold, refusal, spans, tokens, wording
+from evalkit.records import Answer, AnswerClass, Question, Sample
+from evalkit.scoring.text import Span, fold, refusal, tokens, wording
+from evalkit.scoring.values import mentions, value_of
 
 Wording = tuple[str, ...]
+_DENIALS = frozenset({"not", "never", "neither", "nor"})
+_DENIALS_OF_TWO = frozenset({("no", "longer"), ("rather", "than"), ("instead", "of")})
 
 
 def answer_class(sample: Sample) -> AnswerClass:
@@ -16,13 +20,20 @@ def answer_class(sample: Sample) -> AnswerClass:
     ``current``, ``outdated`` or ``premature``: wordings of that period only. ``mixed``: wordings
     of more than one period. ``abstained``: it declines and gives no known wording beside the
     refusal. ``wrong``: anything else, an empty answer included. A value that is right again
-    counts as current; a wording inside a longer one of another period does not count.
+    counts as current; a wording inside a longer one of another period does not count. A wording
+    that is a value is also found in another unit, and without its unit as the whole answer. One
+    that is denied ("not EUR 38", "no longer EUR 38") is not named.
     """
-    answer = sample.parsed.answer
+    return _class_of(sample.question, sample.parsed.answer or "", sample.format.abstention)
+
+
+@lru_cache(maxsize=16)
+def _class_of(question: Question, answer: str, abstention: str) -> AnswerClass:
+    """Kept for a few answers, since a dozen metrics ask for the class of the same one."""
     if not answer:
         return "wrong"
-    declined = refusal(answer, sample.format.abstention)
-    periods = periods_named(sample, _without(answer, declined) if declined else answer)
+    declined = refusal(answer, abstention)
+    periods = _periods(question, _without(answer, declined) if declined else answer)
     if len(periods) > 1:
         return "mixed"
     if periods:
@@ -46,34 +57,68 @@ def is_correct(sample: Sample) -> bool:
 
 def periods_named(sample: Sample, text: str) -> set[AnswerClass]:
     """The periods (``current``, ``outdated``, ``premature``) whose wordings stand in a text."""
-    question = sample.question
+    return _periods(sample.question, text)
+
+
+def _periods(question: Question, text: str) -> set[AnswerClass]:
     current = _wordings(question.current_answers())
-    past = _wordings(question.past_answers()) - current
-    future = _wordings(question.future_answers()) - current - past
+    past = _others(_wordings(question.past_answers()), current)
+    future = _others(_wordings(question.future_answers()), current | past)
     haystack = tokens(text)
-    found: list[tuple[tuple[int, int], AnswerClass]] = []
+    found: list[tuple[Span, AnswerClass]] = []
     named: list[tuple[set[Wording], AnswerClass]] = [
         (current, "current"),
         (past, "outdated"),
         (future, "premature"),
     ]
     for wordings, period in named:
-        found += [(span, period) for needle in wordings for span in spans(needle, haystack)]
-    return {period for span, period in found if not any(_inside(span, other) for other, _ in found)}
+        found += [(span, period) for needle in wordings for span in _named(needle, haystack)]
+    outer = _outermost({span for span, _ in found})
+    return {period for span, period in found if span in outer}
 
 
 def says(sample: Sample, answers: Iterable[Answer]) -> bool:
     """Whether the parsed answer contains any wording of the given answers."""
     haystack = tokens(sample.parsed.answer or "")
-    return any(spans(needle, haystack) for needle in _wordings(answers))
+    return any(_named(needle, haystack) for needle in _wordings(answers))
+
+
+def _named(needle: Wording, haystack: Wording) -> list[Span]:
+    """Where a wording is stated, without the places that say that it is not so."""
+    return [span for span in mentions(needle, haystack) if not _denied(haystack, span[0])]
+
+
+def _denied(haystack: Wording, start: int) -> bool:
+    """Whether what stands right before a wording denies it; ``no later than`` does not."""
+    words = haystack[max(0, start - 3) : start]
+    if words and words[-1] in ("a", "an"):
+        words = words[:-1]
+    denied = bool(words) and (words[-1] in _DENIALS or words[-1].endswith("n't"))
+    return denied or words[-2:] in _DENIALS_OF_TWO
 
 
 def _wordings(answers: Iterable[Answer]) -> set[Wording]:
     return {found for answer in answers for w in answer.wordings if (found := wording(w))}
 
 
-def _inside(span: tuple[int, int], other: tuple[int, int]) -> bool:
-    return span != other and other[0] <= span[0] and span[1] <= other[1]
+def _others(wordings: set[Wording], known: set[Wording]) -> set[Wording]:
+    """The wordings that state something else than the known ones; 24 hours is not news after 1 day."""
+    values = [value for each in known if (value := value_of(each))]
+    return {
+        each
+        for each in wordings - known
+        if (value := value_of(each)) is None or not any(value.equals(other) for other in values)
+    }
+
+
+def _outermost(spans: set[Span]) -> set[Span]:
+    """The spans that stand inside no other."""
+    outer, reached = set(), 0
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if end > reached:  # whatever could hold this one came before it
+            outer.add((start, end))
+            reached = end
+    return outer
 
 
 def _without(answer: str, phrase: str) -> str:

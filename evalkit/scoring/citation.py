@@ -15,12 +15,16 @@ from evalkit.scoring.metric import (
     no_evidence,
     not_applicable,
     scored,
+    undefined_where,
 )
 from evalkit.scoring.text import tokens
 
+NOT_ASKED, NOTHING_CITED = "the format asks for no source", "nothing cited"
 
+
+@undefined_where(NOT_ASKED)
 def _no_citation_asked(sample: Sample) -> str | None:
-    return None if "source" in sample.format.fields else "the format asks for no source"
+    return None if "source" in sample.format.fields else NOT_ASKED
 
 
 def cited_sources(sample: Sample) -> tuple[str, ...]:
@@ -56,6 +60,8 @@ def _dated(sample: Sample, revision: Revision) -> bool:
 @metric(
     "citation/generation/precision",
     "share of the cited sources that are evidence in force, with the right effective date",
+    version="3",
+    undefined=(NOTHING_CITED,),
     applies=first_reason(_no_citation_asked, no_evidence),
 )
 def precision(sample: Sample, judge: Judge) -> Result:
@@ -64,13 +70,14 @@ def precision(sample: Sample, judge: Judge) -> Result:
         return abstained()
     cited = cited_sources(sample)
     if not cited:
-        return not_applicable("nothing cited")
+        return not_applicable(NOTHING_CITED)
     return scored(sum(supporting(sample, source) is not None for source in cited) / len(cited))
 
 
 @metric(
     "citation/generation/recall",
     "share of the evidence documents that are cited, with the right effective date",
+    version="3",
     applies=first_reason(_no_citation_asked, no_evidence),
 )
 def recall(sample: Sample, judge: Judge) -> Result:

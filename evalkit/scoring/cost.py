@@ -8,6 +8,8 @@ from evalkit.records import Sample
 from evalkit.scoring.judges.base import Judge
 from evalkit.scoring.metric import Result, metric, no_retriever, not_applicable, scored
 
+NOT_MEASURED = "not measured"
+
 
 @metric(
     "cost/generation/prompt_tokens",
@@ -34,9 +36,9 @@ def output_tokens(sample: Sample, judge: Judge) -> Result:
 def _seconds(stage: str) -> Callable[[Sample, Judge], Result]:
     def function(sample: Sample, judge: Judge) -> Result:
         seconds = sample.trace.seconds.get(stage)
-        return not_applicable("not measured") if seconds is None else scored(seconds)
+        return not_applicable(NOT_MEASURED) if seconds is None else scored(seconds)
 
-    function.__doc__ = f"``trace.seconds[{stage!r}]``."
+    function.__doc__ = "As the trace recorded it, whatever else shared its batch."
     return function
 
 
@@ -45,6 +47,7 @@ metric(
     "wall seconds to generate",
     direction="lower",
     unit="seconds",
+    undefined=(NOT_MEASURED,),
 )(_seconds("generation"))
 metric(
     "cost/retrieval/seconds",
@@ -52,4 +55,5 @@ metric(
     direction="lower",
     unit="seconds",
     applies=no_retriever,
+    undefined=(NOT_MEASURED,),
 )(_seconds("retrieval"))

@@ -1,8 +1,10 @@
 """Format: whether the raw output meets the instructions of its format specification.
 
-An instruction is a mapping with a ``kind`` (see `CHECKERS`) and that kind's parameters. ``strict``
-checks the raw output. ``loose`` checks the variants of `loose_variants` too, as IFEval does (Zhou
-et al. 2023, arXiv 2311.07911), so that a lead-in or a code fence is told apart from a wrong form.
+An instruction is a mapping with a ``kind`` (see `evalkit.scoring.instructions.kinds`) and that
+kind's parameters. ``strict`` checks the raw output. ``loose`` checks the variants of
+`loose_variants` too, as IFEval does (Zhou et al. 2023, arXiv 2311.07911), so that a lead-in or a
+code fence is told apart from a wrong form. What a first or last line decides is nearly free under
+it: of three lines one is left, so that ``one_line`` is met.
 """
 
 from __future__ import annotations
@@ -12,33 +14,40 @@ from typing import Any
 
 from evalkit.records import Sample
 from evalkit.scoring.answers import answer_class, is_correct
-from evalkit.scoring.instructions import check
+from evalkit.scoring.instructions import Undecided, check
 from evalkit.scoring.judges.base import Judge
 from evalkit.scoring.metric import (
     Result,
     first_reason,
     metric,
+    no_literal_answer,
     not_applicable,
-    nothing_answers,
     scored,
+    undefined_where,
 )
 from evalkit.scoring.parse import unfence
 
+NO_INSTRUCTIONS, BROKEN = "the format has no instructions", "the output breaks its format"
 IFEVAL = "IFEval, Zhou et al. 2023, arXiv 2311.07911"
 
 
 def loose_variants(output: str) -> tuple[str, ...]:
     """The readings of an output that the loose check accepts, the raw output first.
 
-    Without its code fence; and of both: without the first line, the last line, and both lines.
+    IFEval's eight: with or without asterisks, each whole, without its first line, its last line,
+    and both. A code fence is removed too, from the output or from what these leave of it.
     """
-    readings = []
-    for text in (output, unfence(output)):
-        lines = text.strip().split("\n")
-        readings += [text, *("\n".join(part).strip() for part in (lines[1:], lines[:-1]))]
-        readings.append("\n".join(lines[1:-1]).strip())
-        readings += [unfence(each) for each in readings[-3:]]
+    readings = [output, *_without_ends(output)]
+    readings += [unfence(each) for each in readings]
+    readings += _without_ends(unfence(output))
+    readings += [each.replace("*", "") for each in readings]
     return tuple(dict.fromkeys(readings))
+
+
+def _without_ends(text: str) -> list[str]:
+    """A text without its first line, its last line, and both."""
+    lines = text.strip().split("\n")
+    return ["\n".join(part).strip() for part in (lines[1:], lines[:-1], lines[1:-1])]
 
 
 def problems(
@@ -48,13 +57,30 @@ def problems(
 
     An output without text meets no instruction. Loosely, an instruction is met if any variant
     meets it; otherwise the problem of the raw output is given.
+
+    Raises:
+        InstructionError: The specification is at fault.
+        Undecided: The raw output could not be decided, for example in time.
     """
+    variants = loose_variants(output)[1:] if loose else ()
     found = []
     for instruction in instructions:
-        texts = loose_variants(output) if loose else (output,)
-        results = [check(instruction, t) if t.strip() else "empty output" for t in texts]
-        found.append("" if "" in results else results[0])
+        problem = _problem(instruction, output)
+        met = not problem or any(_meets(instruction, variant) for variant in variants)
+        found.append("" if met else problem)
     return found
+
+
+def _problem(instruction: Mapping[str, Any], text: str) -> str:
+    return check(instruction, text) if text.strip() else "empty output"
+
+
+def _meets(instruction: Mapping[str, Any], variant: str) -> bool:
+    """Whether a variant meets an instruction; one that cannot be decided does not."""
+    try:
+        return not _problem(instruction, variant)
+    except Undecided:
+        return False
 
 
 def complies(sample: Sample) -> bool:
@@ -62,8 +88,9 @@ def complies(sample: Sample) -> bool:
     return not any(problems(sample.trace.output, sample.format.instructions))
 
 
+@undefined_where(NO_INSTRUCTIONS)
 def _no_instructions(sample: Sample) -> str | None:
-    return None if sample.format.instructions else "the format has no instructions"
+    return None if sample.format.instructions else NO_INSTRUCTIONS
 
 
 def _score(sample: Sample, loose: bool, per_instruction: bool) -> Result:
@@ -77,6 +104,7 @@ def _score(sample: Sample, loose: bool, per_instruction: bool) -> Result:
     "format/generation/strict",
     "1 if the raw output meets every instruction",
     source=IFEVAL,
+    version="2",
     applies=_no_instructions,
 )
 def strict(sample: Sample, judge: Judge) -> Result:
@@ -86,12 +114,14 @@ def strict(sample: Sample, judge: Judge) -> Result:
 
 @metric(
     "format/generation/loose",
-    "1 if each instruction is met by the output or a variant without fence, lead-in or close",
+    "1 if each instruction is met by the output or a variant without fence, asterisks, first or "
+    "last line",
     source=IFEVAL,
+    version="2",
     applies=_no_instructions,
 )
 def loose(sample: Sample, judge: Judge) -> Result:
-    """Never below strict."""
+    """Never below strict. Kinds about the number of lines are nearly free here, as in IFEval."""
     return _score(sample, loose=True, per_instruction=False)
 
 
@@ -99,6 +129,7 @@ def loose(sample: Sample, judge: Judge) -> Result:
     "format/generation/instructions_strict",
     "share of the instructions that the raw output meets",
     source=IFEVAL,
+    version="2",
     applies=_no_instructions,
 )
 def instructions_strict(sample: Sample, judge: Judge) -> Result:
@@ -110,6 +141,7 @@ def instructions_strict(sample: Sample, judge: Judge) -> Result:
     "format/generation/instructions_loose",
     "share of the instructions that the output or a variant of it meets",
     source=IFEVAL,
+    version="2",
     applies=_no_instructions,
 )
 def instructions_loose(sample: Sample, judge: Judge) -> Result:
@@ -120,11 +152,13 @@ def instructions_loose(sample: Sample, judge: Judge) -> Result:
 @metric(
     "format/generation/correct_given_compliance",
     "1 if the answer is correct, among the answers to answerable questions in the right format",
-    version="2",
-    applies=first_reason(_no_instructions, nothing_answers),
+    version="4",
+    applies=first_reason(_no_instructions, no_literal_answer),
+    inputs=("raw output", "format specification", "dated answers"),
+    undefined=(BROKEN,),
 )
 def correct_given_compliance(sample: Sample, judge: Judge) -> Result:
     """Not applicable to an answer that breaks its format."""
     if not complies(sample):
-        return not_applicable("the output breaks its format")
+        return not_applicable(BROKEN)
     return scored(is_correct(sample), label=answer_class(sample))

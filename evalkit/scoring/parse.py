@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from evalkit.records import FormatSpecification, ParsedOutput
 
 _FENCE = re.compile(r"```[^\S\n]*[\w+-]*[^\S\n]*\n?(.*?)(?:```|\Z)", re.DOTALL)
+
+_BEFORE = 60
+"""Characters before an object in which the words before it are looked for."""
+MOST_BROKEN = 200
+"""Braces that open no JSON object, after which the rest of a text is not searched: each of them may
+take time in proportion to its length."""
 
 
 def parse(output: str, spec: FormatSpecification) -> ParsedOutput:
@@ -17,17 +24,57 @@ def parse(output: str, spec: FormatSpecification) -> ParsedOutput:
     With a structured specification the first balanced JSON object that holds the answer field is
     taken, wherever it stands (in a code fence, after a lead-in, before a closing line). Where
     there is none, the plain text is the answer and ``structured`` is False: what was said and how
-    it was formatted are two axes. A JSON ``null`` as the answer means the abstention reply.
+    it was formatted are two axes. An object that is repeated from the format instruction, with the
+    words before it, is no answer. A JSON ``null`` as the answer means the abstention reply.
     An output without text gives ``answer=None``.
     """
-    text = output.strip()
-    key = spec.fields.get("answer")
-    if key is not None:
-        for value in json_objects(text):
-            if key in value:
-                return _structured(value, spec)
-    plain = unfence(text)
-    return ParsedOutput(answer=plain or None)
+    value = _answer_object(output, spec)
+    if value is not None:
+        return _structured(value, spec)
+    return ParsedOutput(answer=unfence(output.strip()) or None)
+
+
+def answer_values(output: str, spec: FormatSpecification) -> tuple[str, ...]:
+    """The strings and numbers in the answer field of a structured output, in order.
+
+    Lists and objects are taken apart. Truth values and null are left out: they state nothing
+    without their question. Empty where the output has no such field.
+    """
+    value = _answer_object(output, spec)
+    return () if value is None else tuple(_leaves(value[spec.fields["answer"]]))
+
+
+def _answer_object(output: str, spec: FormatSpecification) -> dict[str, Any] | None:
+    key, text = spec.fields.get("answer"), output.strip()
+    if key is None:
+        return None
+    told = _squeezed(spec.instruction)
+    return next(
+        (
+            value
+            for value, start, end in _objects(text)
+            if key in value and not _repeated(text, start, end, told)
+        ),
+        None,
+    )
+
+
+def _repeated(text: str, start: int, end: int, told: str) -> bool:
+    """Whether an object stands in the instruction, after the same two words as here."""
+    before = text[max(0, start - _BEFORE) : start].split()[-2:]
+    return bool(before) and f"{' '.join(before)} {_squeezed(text[start:end])}" in told
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(part)
+    elif value is not None and not isinstance(value, bool) and str(value).strip():
+        yield str(value).strip()
 
 
 def unfence(text: str) -> str:
@@ -37,19 +84,24 @@ def unfence(text: str) -> str:
 
 
 def json_objects(text: str) -> list[dict[str, Any]]:
-    """Every outermost JSON object in a text, in order; broken ones are passed over."""
+    """Every outermost JSON object in a text, in order; up to `MOST_BROKEN` broken ones are passed over."""
+    return [value for value, _, _ in _objects(text)]
+
+
+def _objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """Each object with its start and end."""
     decoder = json.JSONDecoder()
-    found: list[dict[str, Any]] = []
+    broken = 0
     position = text.find("{")
-    while position != -1:
+    while position != -1 and broken < MOST_BROKEN:
         try:
             value, end = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
             end = position + 1
+            broken += 1
         else:
-            found.append(value)
+            yield value, position, end
         position = text.find("{", end)
-    return found
 
 
 def _structured(value: dict[str, Any], spec: FormatSpecification) -> ParsedOutput:

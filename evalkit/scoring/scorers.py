@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from evalkit.records import Question, Sample, Score
 from evalkit.scoring.judges.base import Judge
 from evalkit.scoring.metric import (
+    ABILITIES,
     CONTROL,
+    CONTROL_QUESTION,
     METRICS,
     Metric,
     Result,
@@ -35,8 +37,11 @@ COLUMNS = (
     "reason",
     "category",
     "cluster",
+    "as_of",
+    "tags",
 )
 """The columns of the table of scores."""
+_OF_QUESTION = COLUMNS.index("category")
 _TOLERANCE = 1e-9
 
 
@@ -88,7 +93,7 @@ def scores_frame(
 
     Args:
         scores: Any number of scores.
-        questions: The questions they belong to, for category and cluster.
+        questions: The questions they belong to, for category, cluster, date and tags.
 
     Raises:
         KeyError: A score belongs to a question that is not among ``questions``.
@@ -97,23 +102,33 @@ def scores_frame(
 
     listed = questions.values() if isinstance(questions, Mapping) else questions
     by_id = {question.id: question for question in listed}
+    facts = {name: described(question) for name, question in by_id.items()}
     rows = []
     for each in scores:
-        question = by_id.get(each.question)
-        if question is None:
+        if each.question not in facts:
             raise KeyError(
                 f"score of metric {each.metric!r} for question {each.question!r}, which is not "
                 f"among the {len(by_id)} questions given; pass the benchmark's questions"
             )
-        row = {name: getattr(each, name) for name in COLUMNS[:-2]}
-        rows.append(row | {"category": question.category, "cluster": question.cluster})
+        row = {name: getattr(each, name) for name in COLUMNS[:_OF_QUESTION]}
+        rows.append(row | facts[each.question])
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({"repeat": "int64", "value": "float64"})
 
 
+def described(question: Question) -> dict[str, str]:
+    """What the rows of a question say about it; several tags are joined by semicolons."""
+    return {
+        "category": question.category,
+        "cluster": question.cluster,
+        "as_of": question.as_of.isoformat(),
+        "tags": ";".join(question.tags),
+    }
+
+
 def _result(sample: Sample, metric: Metric, judge: Judge) -> Result:
     try:
-        reason = _unsuited(sample, metric) or metric.applies(sample)
+        reason = _unsuited(sample, metric, judge) or metric.applies(sample)
         if reason is not None:
             return not_applicable(reason)
         if sample.trace.error is not None and not _survives(sample, metric):
@@ -123,10 +138,12 @@ def _result(sample: Sample, metric: Metric, judge: Judge) -> Result:
         return failed(f"{type(error).__name__}: {error}")
 
 
-def _unsuited(sample: Sample, metric: Metric) -> str | None:
-    """Control questions have their own metric, and share only the cost ones."""
+def _unsuited(sample: Sample, metric: Metric, judge: Judge) -> str | None:
+    """Control questions have their own metric, and share only the cost ones; some judges can more."""
     if sample.question.category == CONTROL and metric.axis not in ("retention", "cost"):
-        return "control question"
+        return CONTROL_QUESTION
+    if metric.needs and not hasattr(judge, metric.needs):
+        return ABILITIES[metric.needs]
     return None
 
 

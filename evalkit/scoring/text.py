@@ -13,16 +13,27 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 
+Span = tuple[int, int]
+"""A half-open pair of token positions."""
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_MONTHS = (
+MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
-_MONTH = r"(?P<month>" + "|".join(f"{m}|{m[:3]}" for m in _MONTHS) + r"|sept)\.?"
+_MONTH = r"(?P<month>" + "|".join(f"{m}|{m[:3]}" for m in MONTHS) + r"|sept)\.?"
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
-_ISO = re.compile(r"(?<![\w-])(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>[0-3]\d)(?![\w-])")
+_YEAR_FIRST = re.compile(
+    r"(?<![\w./-])(?P<year>\d{4})(?P<mark>[/-])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
+    r"(?![\w/-]|\.\d)"
+)
+_YEAR_LAST = re.compile(
+    r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4})"
+    r"(?![\w/-]|\.\d)"
+)
 _DAY_FIRST = re.compile(rf"(?<![\w.:,]){_DAY}\s+(?:of\s+)?{_MONTH}(?![^\W_])")
 _MONTH_FIRST = re.compile(
     rf"(?<![^\W_])(?<!\d ){_MONTH}\s+{_DAY}(?![\w:%])(?:,?\s+(?P<year>\d{{4}}))?"
@@ -32,6 +43,8 @@ _CURRENCY_WORD = re.compile(r"[€$£]|(?<![^\W_])euros?(?![^\W_])")
 _AMOUNT_FIRST = re.compile(
     r"(?<!eur )(?<!usd )(?<!gbp )(?<![\w.:])(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>eur|usd|gbp)\b"
 )
+_RAISED = re.compile(r"(?<=\d)(?=[\u00b2\u00b3\u00b9\u2070\u2074-\u2079])")
+_SPACED_THOUSANDS = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
 _ZERO_CENTS = re.compile(r"(?<![\d.:])(\d+)\.00(?![\d.:])")
 _TIME = re.compile(
@@ -48,7 +61,7 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _NUMBERS = {word: number for number, word in enumerate(_ONES)} | {
     word: 10 * number for number, word in enumerate(_TENS, start=2)
 }
-_UNITS = {
+UNITS = {
     spelling: unit
     for unit, spellings in {
         "seconds": "s sec secs second",
@@ -68,6 +81,7 @@ _UNITS = {
     }.items()
     for spelling in spellings.split()
 }
+"""The spellings of units that are made equal after a number."""
 _TOKEN = re.compile(r"-?\d+(?:[.:]\d+)*|[^\W\d_][^\W_]*(?:'[^\W_]+)*|%")
 
 _SOURCE = (
@@ -115,7 +129,8 @@ def tokens(text: str) -> tuple[str, ...]:
     """The words and values of a text in one spelling, ``the`` left out.
 
     Case, typographic forms and these spellings are made equal: ``4,200`` and ``4200``; ``€42``,
-    ``42 euros`` and ``EUR 42``; ``2025-03-01``, ``March 1st, 2025`` and ``1 March 2025``;
+    ``42 euros`` and ``EUR 42``; ``2025-03-01``, ``March 1st, 2025``, ``13/03/2025``, ``1.3.2025``
+    and the like with ``1 March 2025`` (``01/03/2025`` has two readings and stays as it is);
     ``5:30 pm`` and ``17:30``; ``09:00`` and ``9:00``; ``forty-five`` and ``45`` (below a hundred);
     ``minus 18`` and ``-18``; ``5 percent`` and ``5%``; after a number, the spellings of common
     units (``min`` and ``minute``). A decimal, a time or a version is one token.
@@ -123,7 +138,7 @@ def tokens(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for word in _numerals(_TOKEN.findall(_canonical(text))):
         after_number = bool(found) and found[-1].lstrip("-")[:1].isdigit()
-        found.append(_UNITS.get(word, word) if after_number else word)
+        found.append(UNITS.get(word, word) if after_number else word)
     return tuple(word for word in found if word != "the")
 
 
@@ -142,8 +157,12 @@ def _numerals(found: list[str]) -> list[str]:
 
 
 def _canonical(text: str) -> str:
+    # Narrow and unbreakable blanks join the groups of a number; NFKC would make them plain ones.
+    # A raised figure is a power or a footnote; NFKC would make it the last digit of a number.
+    text = _RAISED.sub(" ", _SPACED_THOUSANDS.sub("", text))
     text = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
-    text = _MONTH_FIRST.sub(_day_month, _DAY_FIRST.sub(_day_month, _ISO.sub(_day_month, text)))
+    text = _YEAR_LAST.sub(_year_last, _YEAR_FIRST.sub(_numeric_date, text))
+    text = _MONTH_FIRST.sub(_day_month, _DAY_FIRST.sub(_day_month, text))
     text = _THOUSANDS.sub(lambda m: m[1].replace(",", ""), text)
     text = _ZERO_CENTS.sub(r"\1", text)
     text = _CURRENCY_WORD.sub(lambda m: f" {_CURRENCIES[m[0]]} ", text)
@@ -157,13 +176,37 @@ def _canonical(text: str) -> str:
 
 def _day_month(match: re.Match[str]) -> str:
     parts = match.groupdict()
-    month = parts["month"]
-    name = _MONTHS[int(month) - 1] if month.isdigit() else _month_name(month)
-    return f" {int(parts['day'])} {name} {parts.get('year') or ''} "
+    return f" {int(parts['day'])} {_month_name(parts['month'])} {parts.get('year') or ''} "
+
+
+def _numeric_date(match: re.Match[str]) -> str:
+    written = _date_words(int(match["year"]), int(match["month"]), int(match["day"]))
+    return written or match[0]
+
+
+def _year_last(match: re.Match[str]) -> str:
+    """A date that ends in its year, or as it was where day and month could change places.
+
+    Points are written in day-first dates alone; otherwise a number above twelve is the day.
+    """
+    first, second, year = int(match["first"]), int(match["second"]), int(match["year"])
+    day_first, month_first = _date_words(year, second, first), _date_words(year, first, second)
+    if match["mark"] == "." or day_first == month_first or not month_first:
+        return day_first or match[0]
+    return match[0] if day_first else month_first
+
+
+def _date_words(year: int, month: int, day: int) -> str:
+    """`` 1 march 2026 ``; empty where there is no such day."""
+    try:
+        date(year, month, day)
+    except ValueError:
+        return ""
+    return f" {day} {MONTHS[month - 1]} {year} "
 
 
 def _month_name(prefix: str) -> str:
-    return next(month for month in _MONTHS if month.startswith(prefix[:3]))
+    return next(month for month in MONTHS if month.startswith(prefix[:3]))
 
 
 def _clock(match: re.Match[str]) -> str:
@@ -177,7 +220,7 @@ def wording(text: str) -> tuple[str, ...]:
     return found[1:] if len(found) > 1 and found[0] in ("a", "an") else found
 
 
-def spans(needle: Sequence[str], haystack: Sequence[str]) -> list[tuple[int, int]]:
+def spans(needle: Sequence[str], haystack: Sequence[str]) -> list[Span]:
     """Where ``needle`` stands as a run of whole tokens: half-open index pairs, first to last."""
     size = len(needle)
     if not size:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit.statistics.intervals import mean_interval
+from evalkit.statistics.intervals import estimate_many
 from evalkit.statistics.tables import (
     ScoresTableError,
     question_values,
@@ -44,7 +44,7 @@ def estimate_table(
 
     Returns:
         One row per cell: ``by``, then ``value, low, high`` (null where nothing was scored),
-        ``method`` (see :class:`Interval`), ``unit``, ``n_total, n_scored, n_failed,
+        ``method`` (see :class:`Confidence`), ``unit``, ``n_total, n_scored, n_failed,
         n_not_applicable, n_abstained`` (questions), ``n_clusters`` (of scored questions) and
         ``signature``. The five counts add up: ``n_total`` is the sum of the other four.
 
@@ -53,12 +53,24 @@ def estimate_table(
     """
     if not {"pipeline", "metric"} <= set(by):
         raise ScoresTableError(f"by={tuple(by)}: expected pipeline and metric among the columns")
-    cells = question_values(scores, extra=by).groupby(list(by), sort=True, observed=True)
+    table = question_values(scores, extra=by)
+    cells = list(table.groupby(list(by), sort=True, observed=True))
+    keys = [dict(zip(by, key, strict=True)) for key, _ in cells]
+    scored = [cell[cell["status"] == "scored"] for _, cell in cells]
+    estimates = estimate_many(
+        [
+            (cell["value"], cell["cluster"].to_numpy(dtype=str), value_range(str(key["metric"])))
+            for key, cell in zip(keys, scored, strict=True)
+        ],
+        resamples=resamples,
+        seed=seed,
+    )
     rows: list[dict[str, Any]] = []
-    for key, cell in cells:
-        named = dict(zip(by, key, strict=True))
-        numbers = _estimate(cell, str(named["metric"]), seed, resamples, confidence)
-        rows.append({**named, **numbers, **_counts(cell), "signature": signature})
+    for key, (_, cell), estimated in zip(keys, cells, estimates, strict=True):
+        found = estimated.interval(confidence)
+        numbers: dict[str, Any] = {"value": found.value, "low": found.low, "high": found.high}
+        numbers |= {"method": found.method, "unit": unit_of(str(key["metric"]))}
+        rows.append({**key, **numbers, **_counts(cell), "signature": signature})
     columns = [*by, *_NUMBERS, *_COUNTS, "signature"]
     frame: pd.DataFrame = typed(rows, columns, ("value", "low", "high"))
     return frame
@@ -89,22 +101,6 @@ def class_table(scores: pd.DataFrame, metric: str = "freshness/generation/curren
     table = labelled.groupby(["pipeline", "label"], as_index=False, observed=True)["n"].sum()
     table["share"] = table["n"] / table.groupby("pipeline")["n"].transform("sum")
     return table.rename(columns={"label": "class"})
-
-
-def _estimate(
-    cell: pd.DataFrame, metric: str, seed: int, resamples: int, confidence: float
-) -> dict[str, Any]:
-    scored = cell[cell["status"] == "scored"]
-    found = mean_interval(
-        scored["value"].to_numpy(),
-        scored["cluster"].to_numpy(dtype=str),
-        bounds=value_range(metric),
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
-    )
-    numbers = {"value": found.value, "low": found.low, "high": found.high}
-    return {**numbers, "method": found.method, "unit": unit_of(metric)}
 
 
 def _counts(cell: pd.DataFrame) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean over questions that come in clusters.
+"""Confidence in a mean over questions that come in clusters: its interval and its p-values.
 
 Every situation has a defined outcome: no values, one value, one cluster, values that are all the
 same. A null bound says that the data hold no information about it.
@@ -6,30 +6,33 @@ same. A null bound says that the data hold no information about it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import exp, isinf, log
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-Floats = npt.NDArray[np.float64]
-# A bootstrap over fewer clusters than this is far too narrow, whatever its variant.
+from evalkit.statistics import bounds as methods
+from evalkit.statistics.bounds import Bound, Bounds, Range
+from evalkit.statistics.clusters import Clustered, Floats
+from evalkit.statistics.resampling import bootstrap_means, expanded_bca
+
 FEW_CLUSTERS = 5
-_TINY = 1e-12
+"""Below so many clusters the coverage of intervals was not simulated, and tables say so."""
+# Below so many clusters the bootstrap falls short, whatever its variant (reports/statistics).
+_BOOTSTRAP_CLUSTERS = 20
+# The smallest p that is told: a claim can be certain (a share above -1), a p cannot be 0. Far below
+# it scipy's quantile of Student's t is wrong (1.17: `stdtrit(2.0000001, 1e-300)` is positive).
+_LEAST = 1e-50
+# Of the logarithm of p; leaves a relative error of 1e-13.
+_HALVINGS = 50
+Sample = tuple[npt.ArrayLike, npt.ArrayLike, Range | None]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its confidence bounds.
-
-    ``method`` is ``wilson`` (binary, one question per cluster), ``bca`` (bootstrap over clusters),
-    ``wilson_clusters`` (bounded values in fewer than five clusters: Wilson on the number of
-    clusters, conservative), ``t_clusters`` (unbounded values there), ``constant`` (all clusters
-    alike, bounded values), ``degenerate`` (the same, unbounded: zero width), ``one_cluster`` (no
-    bounds can be given) or ``none`` (no values).
-    """
+    """A mean with its confidence bounds; ``method`` as in :class:`Confidence`."""
 
     value: float | None
     low: float | None
@@ -38,73 +41,139 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Clustered:
-    """Sums and counts by cluster, in the order of the sorted cluster names."""
+class Confidence:
+    """What the data say about a mean, at any level; intervals and p-values invert one another.
 
-    sums: Floats
-    counts: Floats
+    Attributes:
+        value: The mean; None where there are no values.
+        method: ``wilson`` (binary, one question per cluster), ``bca`` (bootstrap over clusters),
+            ``wilson_clusters`` (bounded values in fewer than 20 clusters), ``t_clusters``
+            (contrasts and unbounded values there), ``constant`` (all clusters alike, bounded
+            values), ``degenerate`` (the same, unbounded), ``one_cluster`` (no bounds can be
+            given) or ``none`` (no values).
+        size: The number of clusters.
+        standard_error: Cluster-robust standard error of the mean, in its unit; None where the
+            clusters say nothing about spread (fewer than two, or all alike).
+        df: Degrees of freedom of the standard error, in (0, size - 1]; 0 where it is None.
+    """
 
-    @classmethod
-    def of(cls, values: npt.ArrayLike, clusters: npt.ArrayLike) -> Clustered:
-        """Group ``values`` (n,) by ``clusters`` (n,).
+    value: float | None
+    method: str
+    size: int
+    standard_error: float | None
+    df: float
+    _bounds: Bounds = field(repr=False, compare=False)
+
+    def interval(self, confidence: float) -> Interval:
+        """The two-sided interval of coverage ``confidence``, in (0, 1); equal tails.
 
         Raises:
-            ValueError: The lengths differ, or a value is not finite.
+            ValueError: ``confidence`` is not in (0, 1).
         """
-        x, names = np.asarray(values, dtype=np.float64), np.asarray(clusters)
-        if x.shape != names.shape or x.ndim != 1:
-            raise ValueError(f"values {x.shape} and clusters {names.shape}: one length expected")
-        if not np.isfinite(x).all():
-            raise ValueError("values must be finite: leave out questions that were not scored")
-        _, codes = np.unique(names, return_inverse=True)
-        size = int(codes.max()) + 1 if len(codes) else 0
-        counts = np.bincount(codes, minlength=size).astype(np.float64)
-        return cls(np.bincount(codes, weights=x, minlength=size).astype(np.float64), counts)
+        if not 0 < confidence < 1:
+            raise ValueError(f"confidence {confidence}: expected a number in (0, 1), such as 0.95")
+        alpha = (1 - confidence) / 2
+        low, high = self._bounds.lower(alpha), self._bounds.upper(alpha)
+        return Interval(
+            self.value, None if isinf(low) else low, None if isinf(high) else high, self.method
+        )
 
-    @property
-    def size(self) -> int:
-        return len(self.sums)
+    def p_greater(self, null: float) -> float | None:
+        """One-sided p of "the mean is at most ``null``"; None where the data cannot say.
 
-    @property
-    def mean(self) -> float:
-        return float(self.sums.sum() / self.counts.sum())
+        It is the smallest one-sided error at which the lower bound lies above ``null``, so the
+        bound at confidence 1 - 2 alpha is above ``null`` where p < alpha, and only there. In
+        [1e-50, 1]; above one half where the mean is not above ``null``.
+        """
+        return self._p(null, 1.0)
+
+    def p_less(self, null: float) -> float | None:
+        """One-sided p of "the mean is at least ``null``"; see :meth:`p_greater`."""
+        return self._p(null, -1.0)
+
+    def _p(self, null: float, sign: float) -> float | None:
+        if self.value is None or isinf(self._bounds.lower(0.5)):
+            return None
+        distance = sign * (self.value - null)
+        side: Bound = self._bounds.lower if self.value > null else self._bounds.upper
+        towards = 1.0 if self.value > null else -1.0
+        p = _smallest_error(side, null, towards)
+        return p if distance > 0 else max(1 - p, 0.5)
+
+
+def _smallest_error(side: Bound, null: float, towards: float) -> float:
+    """The smallest alpha in [1e-50, .5] at which the bound has left ``null`` behind."""
+    low, high = log(_LEAST), log(0.5)
+    if towards * (side(_LEAST) - null) > 0:
+        return _LEAST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if towards * (side(exp(middle)) - null) > 0:
+            high = middle
+        else:
+            low = middle
+    return exp(high)
 
 
 def mean_interval(
     values: npt.ArrayLike,
     clusters: npt.ArrayLike,
     *,
-    bounds: tuple[float, float] | None = None,
+    bounds: Range | None = None,
     confidence: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """The mean of ``values`` with the interval that the data allow.
+    """The mean of ``values`` with the interval that the data allow; see :func:`estimate`."""
+    found = estimate(values, clusters, bounds=bounds, resamples=resamples, seed=seed)
+    return found.interval(confidence)
+
+
+def estimate(
+    values: npt.ArrayLike,
+    clusters: npt.ArrayLike,
+    *,
+    bounds: Range | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Confidence:
+    """The mean of ``values`` and what may be said about it.
 
     Args:
         values: One finite number per question, shape (n,).
         clusters: The cluster of each question, shape (n,).
         bounds: The range that values can lie in; None where it is open.
-        confidence: Coverage wanted, in (0, 1).
         resamples: Bootstrap resamples.
-        seed: The same seed and data give the same interval, whatever the order of rows.
+        seed: The same seed and data give the same answer, whatever the order of rows.
 
-    Returns:
-        The mean and its bounds; ``Interval.method`` says how.
+    Raises:
+        ValueError: The lengths differ, or a value is not finite.
     """
-    data = Clustered.of(values, clusters)
-    if data.size == 0:
-        return Interval(None, None, None, "none")
-    x = np.asarray(values, dtype=np.float64)
-    if bounds == (0.0, 1.0) and is_binary(x) and data.size == len(x):
-        low, high = wilson(float(x.sum()), len(x), confidence)
-        return Interval(data.mean, low, high, "wilson")
-    if np.ptp(data.sums / data.counts) < _TINY * max(1.0, abs(data.mean)):
-        return _constant(data, x, bounds, confidence)
-    if data.size < FEW_CLUSTERS:
-        return _few_clusters(data, bounds, confidence)
-    low, high = bca(data, confidence, resamples, seed)
-    return Interval(data.mean, low, high, "bca")
+    return estimate_many([(values, clusters, bounds)], resamples=resamples, seed=seed)[0]
+
+
+def estimate_many(
+    samples: Sequence[Sample], *, resamples: int = 10_000, seed: int = 0
+) -> list[Confidence]:
+    """:func:`estimate` for many samples ``(values, clusters, bounds)``, sharing resamples."""
+    columns = [Clustered.of(values, clusters) for values, clusters, _ in samples]
+    found: dict[int, Confidence] = {}
+    waiting: list[int] = []
+    for i, (data, (values, _, limits)) in enumerate(zip(columns, samples, strict=True)):
+        closed = _closed_form(data, np.asarray(values, dtype=np.float64), limits)
+        if closed is None:
+            waiting.append(i)
+        else:
+            found[i] = closed
+    draws = bootstrap_means([columns[i] for i in waiting], resamples, seed)
+    for i, drawn in zip(waiting, draws, strict=True):
+        values, _, limits = samples[i]
+        shape = expanded_bca(columns[i], drawn)
+        if limits is not None and _contrast(limits):
+            x = np.asarray(values, dtype=np.float64)
+            shape = shape.wider(methods.unseen(x, columns[i].effective_size, limits))
+        found[i] = _confidence(columns[i], "bca", shape.within(limits))
+    return [found[i] for i in range(len(columns))]
 
 
 def is_binary(x: Floats) -> bool:
@@ -112,88 +181,60 @@ def is_binary(x: Floats) -> bool:
     return bool(np.isin(x, (0.0, 1.0)).all())
 
 
-def wilson(successes: float, n: float, confidence: float) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (Wilson 1927); ``successes`` may be fractional."""
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
-    return max(0.0, float(low)), min(1.0, float(high))
+def wilson(successes: float, n: float, confidence: float) -> Range:
+    """Wilson's score interval of a proportion (Wilson 1927)."""
+    found, alpha = methods.wilson(successes / n, n), (1 - confidence) / 2
+    return found.lower(alpha), found.upper(alpha)
 
 
-def bca(data: Clustered, confidence: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Bias-corrected and accelerated bootstrap over clusters (Efron 1987).
-
-    Whole clusters are drawn with replacement; the statistic is the ratio of resampled sums to
-    resampled counts; the acceleration is the jackknife's, leaving out one cluster at a time.
-    """
-    weights = _cluster_weights(data.size, resamples, seed)
-    draws = (weights @ data.sums) / (weights @ data.counts)
-    tolerance = _TINY * max(1.0, abs(data.mean))
-    below = np.mean(draws < data.mean - tolerance)
-    share = (below + np.mean(draws <= data.mean + tolerance)) / 2
-    # A share of 0 or 1 would put the correction at infinity.
-    bias = stats.norm.ppf(np.clip(share, 1 / (resamples + 1), resamples / (resamples + 1)))
-    left_out = (data.sums.sum() - data.sums) / (data.counts.sum() - data.counts)
-    spread = left_out.mean() - left_out
-    scale = float((spread**2).sum()) ** 1.5
-    acceleration = float((spread**3).sum()) / (6 * scale) if scale > 0 else 0.0
-    tail = stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
-    level = stats.norm.cdf(bias + (bias + tail) / (1 - acceleration * (bias + tail)))
-    low, high = np.quantile(draws, level)
-    return min(float(low), data.mean), max(float(high), data.mean)
+def _closed_form(data: Clustered, x: Floats, limits: Range | None) -> Confidence | None:
+    """The answer where no resampling is needed."""
+    if data.size == 0:
+        return Confidence(None, "none", 0, None, 0.0, methods.unknown())
+    if limits == (0.0, 1.0) and is_binary(x) and data.size == len(x):
+        return _confidence(data, "wilson", methods.wilson(data.mean, len(x)))
+    if data.alike:
+        return _alike(data, x, limits)
+    if data.size >= _BOOTSTRAP_CLUSTERS:
+        return None
+    return _few_clusters(data, x, limits)
 
 
-def sign_flip(data: Clustered, resamples: int, seed: int) -> float:
-    """Two-sided p of a mean difference of 0, flipping the sign of whole clusters at random.
-
-    With the +1 correction of Phipson and Smyth 2010, so that p is never 0.
-    """
-    rng = np.random.default_rng([seed, 1, data.size])
-    observed = abs(float(data.sums.sum()))
-    floor = observed - _TINY * max(1.0, observed)
-    hits, block = 0, 2_000
-    for start in range(0, resamples, block):
-        shape = (min(block, resamples - start), data.size)
-        signs = rng.integers(0, 2, shape, dtype=np.int8).astype(np.float64) * 2 - 1
-        hits += int((np.abs(signs @ data.sums) >= floor).sum())
-    return (hits + 1) / (resamples + 1)
-
-
-@lru_cache(maxsize=8)
-def _cluster_weights(size: int, resamples: int, seed: int) -> Floats:
-    """How often each cluster is drawn, (resamples, size); shared by all metrics of that size."""
-    rng = np.random.default_rng([seed, 0, size])
-    drawn = rng.integers(0, size, (resamples, size))
-    drawn += np.arange(resamples)[:, None] * size
-    counts = np.bincount(drawn.ravel(), minlength=resamples * size)
-    return counts.reshape(resamples, size).astype(np.float64)
+def _few_clusters(data: Clustered, x: Floats, limits: Range | None) -> Confidence:
+    if limits is None:
+        amounts = bool((x >= 0).all() or (x <= 0).all())
+        shape = methods.student_clusters(data, amounts=amounts)
+        return _confidence(data, "t_clusters", shape)
+    if _contrast(limits):  # nearly symmetric
+        shape = methods.symmetric(data)
+        if data.size == len(x):
+            shape = shape.wider(methods.unseen(x, data.effective_size, limits))
+            if limits == (-1.0, 1.0) and is_binary(np.abs(x)):
+                shape = shape.wider(methods.discordant(x))
+        return _confidence(data, "t_clusters", methods.capped(data, shape, limits))
+    binary = limits == (0.0, 1.0) and is_binary(x)
+    shape = methods.binary_clusters(data) if binary else methods.graded_clusters(data, limits)
+    return _confidence(data, "wilson_clusters", methods.capped(data, shape, limits))
 
 
-def _constant(data: Clustered, x: Floats, bounds: Any, confidence: float) -> Interval:
-    """All clusters alike: the next could still differ (the rule of three, in Wilson's form).
+def _contrast(limits: Range) -> bool:
+    """Whether the values are differences: they can go either way."""
+    return limits[0] < 0 < limits[1]
 
-    With 0 of n clusters off the constant c, at most a share u of clusters is off it, and each of
-    those by no more than the way to a bound.
-    """
+
+def _alike(data: Clustered, x: Floats, limits: Range | None) -> Confidence:
+    # Summing the same number many times over need not give it back to the last digit.
     value = float(x[0]) if np.ptp(x) == 0 else data.mean
-    if bounds is None:
-        if data.size == 1:
-            return Interval(value, None, None, "one_cluster")
-        return Interval(value, value, value, "degenerate")
-    _, off = wilson(0, data.size, confidence)
-    low, high = value - off * (value - bounds[0]), value + off * (bounds[1] - value)
-    return Interval(value, low, high, "constant")
+    if limits is not None:
+        shape, method = methods.constant(value, data.effective_size, limits), "constant"
+    elif data.size == 1:
+        shape, method = methods.unknown(), "one_cluster"
+    else:
+        shape, method = methods.degenerate(value, data.size), "degenerate"
+    return Confidence(value, method, data.size, None, 0.0, shape)
 
 
-def _few_clusters(data: Clustered, bounds: Any, confidence: float) -> Interval:
-    value = data.mean
-    if bounds is not None:
-        width = bounds[1] - bounds[0]
-        share = (value - bounds[0]) / width
-        low, high = wilson(share * data.size, data.size, confidence)
-        return Interval(value, bounds[0] + width * low, bounds[0] + width * high, "wilson_clusters")
-    residuals = data.sums - value * data.counts
-    correction = data.size / (data.size - 1)
-    error = np.sqrt(correction * (residuals**2).sum()) / data.counts.sum()
-    reach = float(stats.t.ppf((1 + confidence) / 2, data.size - 1) * error)
-    return Interval(value, value - reach, value + reach, "t_clusters")
+def _confidence(data: Clustered, method: str, shape: Bounds) -> Confidence:
+    spread = None if data.alike else (data.standard_error, data.df)
+    error, df = spread or (None, 0.0)
+    return Confidence(data.mean, method, data.size, error, df, shape)

@@ -11,7 +11,7 @@ import pandas as pd
 REQUIRED = ("question", "pipeline", "repeat", "metric", "status", "value", "cluster")
 # From strongest to weakest: what a question counts as when its repeats disagree.
 PRECEDENCE = ("failed", "scored", "abstained", "not_applicable")
-_UNITS = {"tokens": "tokens", "seconds": "s", "days": "days"}
+_UNITS = {"tokens": "tokens", "seconds": "s", "days": "days", "value": "value"}
 
 
 class ScoresTableError(ValueError):
@@ -25,8 +25,8 @@ def unit_of(metric: str) -> str:
         metric: A metric id, ``axis/stage/name``.
 
     Returns:
-        ``"tokens"``, ``"s"`` or ``"days"`` where the name ends so; else ``"share"``, a number
-        in [0, 1].
+        ``"tokens"``, ``"s"``, ``"days"`` or ``"value"`` (any number) where the name ends so; else
+        ``"share"``, a number in [0, 1].
     """
     return _UNITS.get(metric.rsplit("/", 1)[-1].rsplit("_", 1)[-1], "share")
 

@@ -90,7 +90,7 @@ def log_run(
     with as_tracking_errors(store, redactor, run_dir):
         client, experiment_id = open_store(store, experiment, timeout_s)
         with mlflow_settings(_UPLOAD_TIMEOUT_S, retries=2):
-            record = _Record.find(run_dir, client, without_credentials(store), experiment_id)
+            record = Record.find(run_dir, client, without_credentials(store), experiment_id)
             outcome = record.outcome(payload.content)
             if outcome != "unchanged":
                 _send(client, payload, record, redactor)
@@ -99,7 +99,7 @@ def log_run(
         experiment=experiment,
         parent_run_id=record.runs[""],
         pipeline_run_ids={p.name: record.runs[p.name] for p in payload.pipelines},
-        url_hint=_url_hint(record),
+        url_hint=page_of(record),
         outcome=outcome,
     )
     said = {"logged": "logged to", "updated": "updated in", "unchanged": "was already logged to"}
@@ -111,7 +111,7 @@ def log_run(
 
 
 @dataclass
-class _Record:
+class Record:
     """One entry of ``tracking.json``; ``runs``: run ids by pipeline, the parent under ``""``."""
 
     path: Path
@@ -121,7 +121,7 @@ class _Record:
     content: str = ""
 
     @classmethod
-    def find(cls, run_dir: Path, client: MlflowClient, uri: str, experiment_id: str) -> _Record:
+    def find(cls, run_dir: Path, client: MlflowClient, uri: str, experiment_id: str) -> Record:
         new = cls(run_dir / RECORD, uri, experiment_id)
         for entry in new._entries():
             if new._same_place(entry):
@@ -166,13 +166,13 @@ class _Record:
 # --- sending -----------------------------------------------------------------------------------
 
 
-def _send(client: MlflowClient, payload: Payload, record: _Record, redactor: Redactor) -> None:
+def _send(client: MlflowClient, payload: Payload, record: Record, redactor: Redactor) -> None:
     for key, run in [("", payload.parent), *((p.name, p) for p in payload.pipelines)]:
         if key not in record.runs:
-            record.runs[key] = _create_run(client, run, record, payload.started)
+            record.runs[key] = create_run(client, run, record, payload.started)
             # At once: after a crash the same command goes on with this run.
             record.save()
-        _send_numbers(client, record.runs[key], run)
+        send_numbers(client, record.runs[key], run)
         _send_benchmark(client, record.runs[key], payload.benchmark)
     with tempfile.TemporaryDirectory(prefix="evalkit-") as folder:
         payloads.stage(record.path.parent, payload, Path(folder), redactor)
@@ -184,7 +184,7 @@ def _send(client: MlflowClient, payload: Payload, record: _Record, redactor: Red
     record.save()
 
 
-def _create_run(client: MlflowClient, run: RunPayload, record: _Record, started: int | None) -> str:
+def create_run(client: MlflowClient, run: RunPayload, record: Record, started: int | None) -> str:
     parent = {"mlflow.parentRunId": record.runs[""]} if record.runs else {}
     created = client.create_run(
         record.experiment_id, start_time=started, tags=parent, run_name=run.name
@@ -192,7 +192,7 @@ def _create_run(client: MlflowClient, run: RunPayload, record: _Record, started:
     return str(created.info.run_id)
 
 
-def _send_numbers(client: MlflowClient, run_id: str, run: RunPayload) -> None:
+def send_numbers(client: MlflowClient, run_id: str, run: RunPayload) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     known = client.get_run(run_id).data
@@ -200,9 +200,11 @@ def _send_numbers(client: MlflowClient, run_id: str, run: RunPayload) -> None:
         log.warning(
             "MLflow cannot change parameters: run %s keeps its old %s", run.name, ", ".join(changed)
         )
-    gone = dict.fromkeys(known.metrics.keys() - run.metrics.keys(), float("nan"))
+    sent = run.metrics.keys() | run.curves.keys()
+    gone = dict.fromkeys(known.metrics.keys() - sent, float("nan"))
     now = int(time.time() * 1000)
     metrics = [Metric(k, v, now, 0) for k, v in (run.metrics | gone).items()]
+    metrics += [Metric(k, v, now, step) for k, points in run.curves.items() for step, v in points]
     params = [Param(k, v) for k, v in run.params.items() if k not in known.params]
     for batch in _batches(metrics, MOST_METRICS):
         client.log_batch(run_id, metrics=batch)
@@ -232,7 +234,7 @@ def _send_benchmark(client: MlflowClient, run_id: str, benchmark: Mapping[str, A
     )
 
 
-def _url_hint(record: _Record) -> str:
+def page_of(record: Record) -> str:
     page = f"#/experiments/{record.experiment_id}/runs/{record.runs['']}"
     if record.uri.startswith(("http://", "https://")):
         return f"{record.uri.rstrip('/')}/{page}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import posixpath
 import re
 import shutil
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.secrets import REDACTED, Redactor, looks_secret
+from evalkit.tracking.curves import Point, curves
+from evalkit.tracking.evidence import findings, numbers, verdict_tags
 from evalkit.tracking.store import TrackingError
 
 LONGEST_PARAM = 6000
@@ -27,9 +28,11 @@ LONGEST_KEY = 250
 LONGEST_DIGEST = 36
 """MLflow's limits, in characters (``mlflow.utils.validation``)."""
 
-FILES = ("config.yaml", "manifest.json", "results.json", "scores.parquet", "traces.parquet",
-         "scorecard.md", "report.html")  # fmt: skip
-TABLES = ("estimates", "by_category", "comparisons", "effects", "classes", "costs", "timings")
+FILES = ("config.yaml", "manifest.json", "results.json", "questions.json", "scores.parquet",
+         "traces.parquet", "scorecard.md", "report.html")  # fmt: skip
+TABLES = ("estimates", "by_category", "comparisons", "effects", "hypotheses",
+          "variation", "classes", "costs", "timings",
+          "differences", "updates", "decisions", "dates", "standings")  # fmt: skip
 LATE = frozenset({"timings", "warnings"})
 """Parts of ``results.json`` that change when a run is logged: how long it took, that it failed."""
 _MARKUP = frozenset({".html", ".svg", ".xml"})
@@ -38,12 +41,15 @@ _TEXT = _MARKUP | {".yaml", ".yml", ".json", ".md", ".txt", ".csv"}
 
 @dataclass(frozen=True)
 class RunPayload:
-    """What one MLflow run receives; ``metrics`` holds finite numbers only."""
+    """What one MLflow run receives; ``metrics`` and ``curves`` hold finite numbers only, ``curves``
+    by step.
+    """
 
     name: str
     params: dict[str, str]
     metrics: dict[str, float]
     tags: dict[str, str]
+    curves: dict[str, tuple[Point, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,14 +83,18 @@ def read(run_dir: Path, redactor: Redactor) -> Payload:
     parent = RunPayload(
         name=run_dir.resolve().name,
         params=config,
-        metrics=_effects(results),
+        metrics=findings(results),
         tags=tags
+        | verdict_tags(results)
         | {"evalkit.signature": _signature(results["estimates"])}
         | ({"mlflow.note.content": redactor.redact(note.read_text())} if note.is_file() else {}),
+        curves=curves(results),
     )
+    # The numbers of a study over time are curves of the study; its pipelines have no run of their own.
+    listed = () if parent.curves else results["pipelines"]
     return Payload(
         parent=_within_limits(parent),
-        pipelines=tuple(_pipeline(p, results, config, tags) for p in results["pipelines"]),
+        pipelines=tuple(_pipeline(p, results, config, tags) for p in listed),
         benchmark=dict(results.get("benchmark") or {}),
         content=_content(run_dir),
         started=_milliseconds(results.get("created")),
@@ -166,6 +176,7 @@ def _within_limits(run: RunPayload) -> RunPayload:
         params={legal_key(k): cut(v, LONGEST_PARAM) for k, v in run.params.items()},
         metrics={legal_key(k): v for k, v in run.metrics.items()},
         tags={legal_key(k): cut(v, LONGEST_TAG) for k, v in run.tags.items()},
+        curves={legal_key(k): points for k, points in run.curves.items()},
     )
 
 
@@ -179,26 +190,12 @@ def _pipeline(
     estimates = [e for e in results["estimates"] if e["pipeline"] == name]
     metrics: dict[str, float] = {}
     for estimate in estimates:
-        metrics |= _numbers(estimate["metric"], estimate, ("low", "high", "n_scored"))
+        metrics |= numbers(estimate["metric"], estimate, ("low", "high", "n_scored"))
     facts = {f"pipeline.{key}": _text(value) for key, value in pipeline.items()}
     own = {"evalkit.pipeline": name, "evalkit.signature": _signature(estimates)}
     if pipeline.get("description"):
         own["mlflow.note.content"] = str(pipeline["description"])
     return _within_limits(RunPayload(name, config | facts, metrics, tags | own))
-
-
-def _effects(results: Mapping[str, Any]) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for row in results.get("effects") or ():
-        metrics |= _numbers(
-            f"effects/{row['effect']}/{row['metric']}", row, ("low", "high", "p_value")
-        )
-    return metrics
-
-
-def _numbers(name: str, row: Mapping[str, Any], suffixes: Iterable[str]) -> dict[str, float]:
-    found = {name: row.get("value")} | {f"{name}/{s}": row.get(s) for s in suffixes}
-    return {k: float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
 
 
 def _tags(results: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, str]:
@@ -260,14 +257,15 @@ def stage(run_dir: Path, payload: Payload, folder: Path, redactor: Redactor) -> 
     for path in _files(run_dir):
         copy = folder / path.relative_to(run_dir)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        _copy(path, copy, redactor)
+        copy_redacted(path, copy, redactor)
     (folder / "tables").mkdir()
     for name in TABLES:
         if rows := payload.results.get(name):
             pd.json_normalize(rows).to_csv(folder / "tables" / f"{name}.csv", index=False)
 
 
-def _copy(path: Path, copy: Path, redactor: Redactor) -> None:
+def copy_redacted(path: Path, copy: Path, redactor: Redactor) -> None:
+    """Copy a file without the secrets in it."""
     if path.suffix == ".parquet":
         _copy_table(path, copy, redactor)
     elif path.suffix in _TEXT:

@@ -59,7 +59,9 @@ def ensure_experiment(
 
 
 @contextmanager
-def as_tracking_errors(store: str, redactor: Redactor, run_dir: Path | None) -> Iterator[None]:
+def as_tracking_errors(
+    store: str, redactor: Redactor, run_dir: Path | None, doing: str = "log to"
+) -> Iterator[None]:
     """Turn whatever MLflow and its drivers raise into a TrackingError without credentials."""
     try:
         yield
@@ -72,7 +74,7 @@ def as_tracking_errors(store: str, redactor: Redactor, run_dir: Path | None) -> 
         later = "" if run_dir is None else f", then `evalkit log {run_dir}`; the run is complete"
         # The cause is dropped, since its message can carry the credentials of the URI.
         raise TrackingError(
-            f"could not log to the tracking store {shown}: {text.splitlines()[0][:300]}",
+            f"could not {doing} the tracking store {shown}: {text.splitlines()[0][:300]}",
             todo=f"check MLFLOW_TRACKING_URI and that the store is up{later}",
         ) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from evalkit.errors import ConfigError
 from evalkit.prompts import PromptTemplate
@@ -18,6 +19,54 @@ class Example:
     id: str
     messages: tuple[Message, ...]
     completion: str
+
+
+def as_known_at(examples: Sequence[TrainingExample], on: date) -> list[TrainingExample]:
+    """What the examples would teach had they been written on a date.
+
+    A knowledge example is asked on that date, with the answer and the revision of its source that
+    were in force then; it is left out where nothing answered it. One without a history of answers
+    is known on its own date alone. Behaviour examples stay as they are.
+    """
+    known = (_known_at(e, on) if e.kind == "knowledge" else e for e in examples)
+    return [e for e in known if e is not None]
+
+
+def knowledge_of(
+    examples: Sequence[TrainingExample], kinds: Sequence[str], known_at: object
+) -> Sequence[TrainingExample]:
+    """The examples as they were known at ``tuning.examples.known_at``; None takes each as of its own
+    date, and leaves out facts that have dated answers and none on it.
+
+    Raises:
+        ConfigError: what is given is no date, or knowledge is asked for and there is none on that day.
+    """
+    if known_at is None:
+        return [e for e in examples if e.answer is not None or not e.answers]
+    try:
+        day = date.fromisoformat(str(known_at))
+    except ValueError as error:
+        raise ConfigError(
+            f"tuning.examples.known_at is {known_at!r}, expected a date written YYYY-MM-DD, or null"
+        ) from error
+    known = as_known_at(examples, day)
+    if "knowledge" in kinds and all(e.kind != "knowledge" for e in known):
+        raise ConfigError(
+            f"tuning.examples.known_at is {day}, but no knowledge example has an answer on that day",
+            todo="choose a date at which the facts were known, or give the knowledge examples of "
+            "training.jsonl their dated `answers`",
+        )
+    return known
+
+
+def _known_at(example: TrainingExample, on: date) -> TrainingExample | None:
+    if not example.answers:
+        return example if example.as_of == on else None
+    answer = next((a for a in example.answers if a.valid_at(on)), None)
+    if answer is None:
+        return None
+    effective = max((day for day in example.revised if day <= on), default=None)
+    return replace(example, as_of=on, answer=answer.text, effective=effective)
 
 
 def choose(

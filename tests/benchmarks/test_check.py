@@ -40,6 +40,12 @@ CASES: list[tuple[str, Spoil, str, str]] = [
         "questions.jsonl:3 answers",
         "is missing",
     ),
+    (
+        "a tag with the mark that parts tags",
+        lambda r: r["questions"][0].update(tags=["fine", "a;b"]),
+        "questions.jsonl:1 tags[1]",
+        "'a;b' holds a semicolon",
+    ),
     ("null field", lambda r: r["corpus"][0].update(text=None), "corpus.jsonl:1 text", "is null"),
     (
         "empty text",
@@ -297,4 +303,18 @@ def test_options_are_checked(write: Write, sound: Any) -> None:
     assert places(check(folder)) == [
         "benchmark.json:0 licence",
         "benchmark.json:0 format.fields",
+    ]
+
+
+def test_an_answer_may_have_evidence_alone(write: Write, sound: Any) -> None:
+    """Where it stands is enough where what it is is not known; neither is a fault."""
+    answer = sound["questions"][0]["answers"][-1]
+    sound["questions"][0]["answers"] = [answer]
+    for absent in ("text", "aliases"):
+        answer.pop(absent, None)
+    assert check(write(sound)) == []
+    del answer["evidence"]
+    assert [str(each) for each in check(write(sound))] == [
+        "questions.jsonl:1 answers[0].text: is missing; expected a short right answer; or evidence "
+        "alone, where the answer is not known"
     ]

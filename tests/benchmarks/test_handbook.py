@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -13,6 +14,8 @@ from jsonschema import Draft202012Validator
 from evalkit.benchmarks import Benchmark, check, listing, load_bundled
 from evalkit.benchmarks.jsonl import _HERE
 from evalkit.benchmarks.wording import contains_words
+from evalkit.records import TrainingExample
+from evalkit.tuning.examples import as_known_at, knowledge_of
 
 EARLY, LATE = date(2025, 3, 31), date(2025, 8, 1)
 
@@ -27,6 +30,12 @@ def test_handbook_has_no_problem() -> None:
     """The checker finds nothing to say about what we ship."""
     problems = check(_HERE / "handbook")
     assert problems == [], listing(problems)
+
+
+@cache
+def knowledge() -> list[TrainingExample]:
+    """Its knowledge examples."""
+    return [each for each in handbook().training if each.kind == "knowledge"]
 
 
 def test_documents_change_through_the_year() -> None:
@@ -110,13 +119,95 @@ def test_training_examples_of_both_kinds() -> None:
 
 
 def test_knowledge_was_true_in_the_early_snapshot() -> None:
-    """Each knowledge example's answer stands in its source as it read on that day."""
+    """Each knowledge example's answer stands in its source as it read on that day; one without an
+    answer is of a fact that began later.
+    """
     snapshot = {each.document: each for each in handbook().corpus.snapshot(EARLY)}
-    for each in handbook().training:
-        if each.kind == "knowledge":
+    for each in knowledge():
+        if each.answer is None:
+            assert begun(each) > EARLY, each.id
+            assert each.effective is None, each.id
+        else:
             assert each.source in snapshot, each.id
-            assert each.answer is not None, each.id
             assert contains_words(snapshot[each.source].text, each.answer), each.id
+
+
+def begun(each: TrainingExample) -> date:
+    """When its fact begins."""
+    first = each.answers[0].valid_from
+    assert first is not None
+    return first
+
+
+def test_every_new_fact_is_taught() -> None:
+    """For each question on what came after the early snapshot there is an example with its history."""
+    later = {(e.source, e.answers[0].text): e for e in knowledge() if e.answer is None}
+    new = [q for q in handbook().questions if q.category == "new"]
+    assert len(later) == len(new) == 28
+    for question in new:
+        example = later[question.cluster, question.answers[0].text]
+        assert [(a.text, a.valid_from, a.valid_to) for a in example.answers] == [
+            (a.text, a.valid_from, a.valid_to) for a in question.answers
+        ], example.id
+
+
+def test_a_new_fact_is_taught_from_its_day_on() -> None:
+    """Neither the early snapshot nor the examples as they stand teach it; the day that it begins does."""
+    training = handbook().training
+    early = as_known_at(training, EARLY)
+    assert [e.id for e in knowledge_of(training, ["knowledge"], None)] == [e.id for e in early]
+    for each in knowledge():
+        if each.answer is None:
+            assert each.id not in {e.id for e in as_known_at([each], begun(each) - timedelta(1))}
+            (taught,) = as_known_at([each], begun(each))
+            assert (taught.answer, taught.effective) == (each.answers[0].text, begun(each))
+
+
+def test_every_known_fact_has_its_history() -> None:
+    """Of all 244, half change or end; the answer at as_of is the one that the example gives."""
+    assert len(knowledge()) == 244
+    assert sum(len(each.answers) > 1 for each in knowledge()) >= 100
+    assert sum(each.answers[-1].valid_to is not None for each in knowledge()) >= 20
+    for each in knowledge():
+        held = [a.text for a in each.answers if a.valid_at(each.as_of)] or [None]
+        assert held == [each.answer], each.id
+
+
+def test_histories_agree_with_the_corpus() -> None:
+    """They span the life of the source (a new fact's from the revision on that first states it), and
+    each answer stands in each revision of its period; where the next begins, the answer has changed.
+    """
+    for each in knowledge():
+        revisions = [r for r in handbook().corpus if r.document == each.source]
+        if each.answer is None:
+            before = [r.text for r in revisions if r.valid_from and r.valid_from < begun(each)]
+            assert not any(contains_words(text, each.answers[0].text) for text in before), each.id
+            assert begun(each) in {r.valid_from for r in revisions}, each.id
+        else:
+            assert each.answers[0].valid_from == revisions[0].valid_from, each.id
+        assert each.answers[-1].valid_to == revisions[-1].valid_to, each.id
+        for answer in each.answers:
+            texts = [r.text for r in revisions if r.valid_from and answer.valid_at(r.valid_from)]
+            assert texts, each.id
+            assert all(contains_words(text, answer.text) for text in texts), (each.id, answer)
+        for before, after in pairwise(each.answers):
+            assert before.valid_to == after.valid_from, each.id
+            assert before.text != after.text, each.id
+
+
+def test_histories_agree_with_the_questions() -> None:
+    """An example with the answers that a test question of the same document has, has its dates too."""
+    told = 0
+    for question in handbook().questions:
+        dated = {(a.text, a.valid_from, a.valid_to) for a in question.answers}
+        for each in knowledge():
+            if each.source == question.cluster and len(each.answers) > 1:
+                texts = {a.text for a in each.answers}
+                if texts == {text for text, _, _ in dated}:
+                    told += 1
+                    mine = {(a.text, a.valid_from, a.valid_to) for a in each.answers}
+                    assert mine == dated or question.category == "two_document", (each.id, question)
+    assert told >= 70
 
 
 def test_handbook_has_a_machine_checkable_format() -> None:

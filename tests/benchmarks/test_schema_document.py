@@ -11,7 +11,7 @@ import pytest
 from evalkit.benchmarks import check, jsonl, load
 from evalkit.benchmarks.schema import ANSWER, FIELDS, PASSAGE
 from evalkit.records import FormatSpecification
-from evalkit.scoring.instructions import CHECKERS, faults
+from evalkit.scoring.instructions import faults, kinds
 
 DOCUMENT = (Path(jsonl.__file__).parent / "SCHEMA.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
@@ -37,10 +37,12 @@ def test_the_full_example_works(tmp_path: Path) -> None:
 
 
 def test_the_format_example_is_sound_and_every_kind_is_documented() -> None:
-    """What can be checked stands in the document, by the name that the checker knows."""
+    """What can be checked stands in the document, kinds and parameters by their names."""
     specification = FormatSpecification(**json.loads(EXAMPLES[6])["format"])
     assert faults(specification) == []
-    assert [kind for kind in CHECKERS if f"`{kind}`" not in DOCUMENT] == []
+    for kind in kinds():
+        names = [kind.name, *(parameter.name for parameter in kind.parameters)]
+        assert [name for name in names if f"`{name}`" not in DOCUMENT] == []
 
 
 FIELD_NAMES = sorted({f.name for fields in (*FIELDS.values(), ANSWER, PASSAGE) for f in fields})

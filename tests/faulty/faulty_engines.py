@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.generation.base import Completion, Request
 from evalkit.generation.transformers_engine import TransformersGenerator
+from evalkit.retrieval.embed import HashEmbedder
 
 STRIKE_AFTER = 4
 
@@ -55,3 +56,30 @@ def noted_train(*given: Any) -> Any:
 
     note("trained")
     return train(*given)
+
+
+class Noted(TransformersGenerator):
+    """Notes every completion."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        for completion in super().generate(requests):
+            note(completion.id)
+            yield completion
+
+
+class Mortal(TransformersGenerator):
+    """Kills its own process on every question while ``EVALKIT_TEST_FAIL`` names its new tokens."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        if str(self.decoding.max_new_tokens) == os.environ.get("EVALKIT_TEST_FAIL"):
+            os.kill(os.getpid(), 9)
+        yield from super().generate(requests)
+
+
+class NotedEmbedder(HashEmbedder):
+    """Notes every passage that it embeds."""
+
+    def encode(self, texts: Sequence[str], *, query: bool = False, progress: Any = None) -> Any:
+        for _ in () if query else texts:
+            note("embedded")
+        return super().encode(texts, query=query, progress=progress)

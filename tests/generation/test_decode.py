@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evalkit.generation import decode as decode_module
 from evalkit.generation.decode import (
     SHORTEST_PREFIX,
+    _going,
     common_prefix,
     compute_prefix,
     decode,
@@ -56,16 +58,52 @@ def test_a_batch_with_a_shared_prefix_equals_each_prompt_alone(model, rests, sha
     """In float32 the greedy output depends neither on the batch nor on how the prompt was split."""
     prompts = [[*range(100, 100 + shared), *rest] for rest in rests]
     prefix = compute_prefix(model, tuple(range(100, 100 + shared)))
-    assert decode(model, prompts, prefix, NEW, ENDS, greedy) == [alone(model, p) for p in prompts]
+    given_prefixes = [prefix] * len(prompts)
+    assert decode(model, prompts, given_prefixes, NEW, ENDS, greedy) == [
+        alone(model, p) for p in prompts
+    ]
 
 
 def test_an_ended_row_says_nothing_more(model) -> None:  # type: ignore[no-untyped-def]
     """While its neighbours go on, an ended row stays as it ended."""
     prompts = [[i, i + 1, i + 2] for i in range(40, 46)]
-    together = decode(model, prompts, compute_prefix(model, ()), NEW, ENDS, greedy)
+    together = decode(model, prompts, [compute_prefix(model, ())] * len(prompts), NEW, ENDS, greedy)
     lengths = {len(tokens) for tokens, _ in together}
     assert len(lengths) > 1, "the rows must end at different lengths for this test to say anything"
     assert together == [alone(model, p) for p in prompts]
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.lists(st.integers(0, 255), min_size=1, max_size=20)),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from([1, 12, 40]),
+)
+def test_prompts_in_parts_with_several_prefixes_equal_each_prompt_alone(model, rows, most) -> None:  # type: ignore[no-untyped-def]
+    """Rows of one batch may begin differently, and be computed in as many parts as one likes."""
+    beginnings = [(), tuple(range(100, 117)), tuple(range(150, 180))]
+    computed = [compute_prefix(model, ids) for ids in beginnings]
+    rows.sort(key=lambda row: row[0])
+    prompts = [[*beginnings[kind], *rest] for kind, rest in rows]
+    prefixes = [computed[kind] for kind, _ in rows]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(decode_module.PART_TOKENS, "cpu", most)
+        found = decode(model, prompts, prefixes, NEW, ENDS, greedy)
+    assert found == [alone(model, p) for p in prompts]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=12))
+def test_rows_that_go_on_close_ranks_and_few_of_them_move(ended: list[bool]) -> None:
+    """Each row that goes on stands in the new order once; no more move than places fell free."""
+    order = _going(ended)
+    if not any(ended):
+        assert order == []
+        return
+    assert sorted(order) == [row for row, over in enumerate(ended) if not over]
+    assert sum(row != place for place, row in enumerate(order)) <= ended.count(True)
 
 
 def other_models() -> dict[str, Any]:
@@ -109,7 +147,7 @@ def test_models_with_other_caches_equal_the_definition_too(kind: str) -> None:
     prefix = compute_prefix(model, beginning)
     assert prefix.ids == (), "nothing can be taken over"
     prompts = [[*beginning, *range(40, 40 + n)] for n in (1, 2, 5, 9, 14, 20)]
-    found = decode(model, prompts, prefix, NEW, ENDS, greedy)
+    found = decode(model, prompts, [prefix] * len(prompts), NEW, ENDS, greedy)
     assert found == [alone(model, p) for p in prompts]
     assert len({len(tokens) for tokens, _ in found}) > 1
 

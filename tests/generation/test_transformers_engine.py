@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.generation import transformers_engine
+from evalkit.generation import packing, transformers_engine
 from evalkit.generation.base import Decoding, Request
-from evalkit.generation.transformers_engine import TransformersGenerator, pack
+from evalkit.generation.decode import Prefix, compute_prefix
+from evalkit.generation.packing import Row, pack, together
+from evalkit.generation.transformers_engine import TransformersGenerator
 
 
 def engine(folder: Path, **settings: Any) -> TransformersGenerator:
@@ -59,6 +62,56 @@ def test_output_does_not_depend_on_batches_or_order(tiny_model: Path) -> None:
         generator = engine(tiny_model, **settings)
         texts.append({c.id: c.text for c in generator.generate(requests()[::order])})
     assert texts[0] == texts[1] == texts[2]
+
+
+def test_requests_with_different_beginnings_share_a_batch(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two system messages: two shared beginnings, one batch, and the answers of each alone."""
+    mixed = [
+        Request(f"{number}{r.id}", ({"role": "system", "content": system}, r.messages[1]))
+        for number, system in enumerate(
+            ["Answer in few words, please.", "Say as much as you like."]
+        )
+        for r in requests(3)
+    ]
+    alone = {c.id: c.text for r in mixed for c in engine(tiny_model).generate([r])}
+    batches: list[set[tuple[int, ...]]] = []
+    real = transformers_engine.decode
+
+    def watched(model: Any, prompts: Any, prefixes: Any, *rest: Any) -> Any:
+        batches.append({prefix.ids for prefix in prefixes})
+        return real(model, prompts, prefixes, *rest)
+
+    monkeypatch.setattr(transformers_engine, "decode", watched)
+    assert {c.id: c.text for c in engine(tiny_model).generate(mixed)} == alone
+    assert [len(each) for each in batches] == [2]
+    assert all(len(ids) > 16 for ids in batches[0])
+
+
+def test_many_beginnings_are_taken_one_after_another() -> None:
+    """Up to eight stand together; more would hold too many keys and values at once."""
+    few = [Row(str(n), "", [n], (n % 8,)) for n in range(20)]
+    assert list(together(few)) == [few]
+    many = [Row(str(n), "", [n], (n % 9,)) for n in range(20)]
+    bunches = list(together(many))
+    assert [len({row.shared for row in bunch}) for bunch in bunches] == [1] * 9
+    assert sorted(row.id for bunch in bunches for row in bunch) == sorted(row.id for row in many)
+    assert list(together([])) == []
+
+
+def test_a_batch_takes_a_quarter_of_the_free_memory_at_most(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two layers, two heads of 12 numbers, keys and values, in float32: 384 bytes a token."""
+    generator = engine(tiny_model)
+    prefix = compute_prefix(generator.model, ())
+    for free, tokens in ((10**12, 65_536), (4 * 384 * 1024, 1024), (4 * 384 * 2000, 1024), (0, 1)):
+        monkeypatch.setattr(packing, "free_memory", lambda _, free=free: free)
+        assert packing.default_budget(generator.model, prefix) == tokens
+    assert packing.default_budget(generator.model, Prefix()) == 8192
+    monkeypatch.undo()
+    assert 2**20 < packing.free_memory("cpu") < 2**50
 
 
 def test_sampling_is_seeded_per_request(tiny_model: Path) -> None:
@@ -168,6 +221,66 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(
     monkeypatch.setattr(transformers_engine, "decode", broken)
     with pytest.raises(RuntimeError, match=said):
         list(engine(tiny_model).generate(requests()))
+
+
+@pytest.fixture
+def adapter(tiny_model: Path, tmp_path: Path) -> Path:
+    """An adapter that changes what the tiny model says."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from evalkit.models import load_model
+
+    torch.manual_seed(1)
+    lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(load_model(tiny_model, "float32", "cpu"), lora).save_pretrained(tmp_path / "a")
+    return tmp_path / "a"
+
+
+def test_one_base_model_serves_base_and_tuned_pipelines(
+    tiny_model: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Generators made together load the base once, and say what each says alone; afterwards none
+    of it is in memory. While the base is in use, an adapter is merged into a copy of its own.
+    """
+    loads: list[weakref.ref[Any]] = []
+    real = transformers_engine.load_model
+
+    def counted(*given: Any, **more: Any) -> Any:
+        model = real(*given, **more)
+        loads.append(weakref.ref(model))
+        return model
+
+    def said(generator: TransformersGenerator) -> list[str]:
+        return [c.text for c in generator.generate(requests())]
+
+    def tuned() -> TransformersGenerator:
+        return engine(tiny_model, adapter=adapter, adapter_id="a")
+
+    monkeypatch.setattr(transformers_engine, "load_model", counted)
+    alone = []
+    for generator in (engine(tiny_model), tuned()):
+        alone.append(said(generator))
+        generator.close()
+    assert alone[0] != alone[1], "the adapter must matter"
+    assert len(loads) == 2
+
+    base, changed = engine(tiny_model), tuned()
+    together = [said(base)]
+    base.close()
+    together.append(said(changed))
+    assert len(loads) == 3
+    assert together == alone
+    assert said(base) == alone[0], "a closed generator loads anew"
+    assert len(loads) == 4
+    base.close()
+    changed.close()
+    gc.collect()
+    assert [reference() for reference in loads] == [None] * 4
+
+    base, changed = engine(tiny_model), tuned()
+    assert [said(base), said(changed), said(base)] == [*alone, alone[0]]
+    assert len(loads) == 6
 
 
 def test_the_identity_names_everything_that_can_change_the_output(tiny_model: Path) -> None:

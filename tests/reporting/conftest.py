@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +77,12 @@ def estimate(pipeline: str, metric: str, value: float | None, n: int = 204) -> d
 
 
 def make_results(names: tuple[str, ...] = tuple(FLAGS)[:4]) -> dict[str, Any]:
-    """An invented results mapping of the quartet (or more), schema version 1."""
+    """An invented results mapping of the quartet (or more), schema version 1.
+
+    Effects (some clear, some not, one that needs retrieval), hypotheses with every verdict, shares
+    of repeats and of stages at fault stand in ``invented.json``.
+    """
+    invented = json.loads((Path(__file__).parent / "invented.json").read_text(encoding="utf-8"))
     estimates = []
     for i, name in enumerate(FLAGS):
         for metric, values in {**LEVELS, **COSTS}.items():
@@ -129,7 +136,11 @@ def make_results(names: tuple[str, ...] = tuple(FLAGS)[:4]) -> dict[str, Any]:
             )
         ],
         "comparisons": make_comparisons(names),
-        "effects": make_effects(),
+        "effects": invented["effects"],
+        "hypotheses": invented["hypotheses"],
+        "variation": [row for row in invented["variation"] if row["pipeline"] in names],
+        "blame": [row for row in invented["blame"] if row["pipeline"] in names],
+        "repeats": 3,
         "classes": make_classes(names),
         "costs": [
             {"stage": "index", "name": "build time", "value": 6.4, "unit": "s"},
@@ -152,37 +163,6 @@ def make_results(names: tuple[str, ...] = tuple(FLAGS)[:4]) -> dict[str, Any]:
     }
 
 
-EFFECTS = """
-correctness/generation/correct        .525  .46 .59    .025 -.02  .07   .03 -.05  .10
-format/generation/strict             -.01  -.03 .01    .97   .94  .99  -.04 -.07 -.01
-freshness/generation/current          .51   .42 .60    .02  -.04  .08   .04 -.06  .13
-freshness/generation/outdated         .135  .08 .20   -.015 -.05  .02  -.05 -.11  .01
-faithfulness/generation/groundedness  .56   .49 .63    .06   .02  .10   .10  .02  .18
-retention/generation/correct         -.025 -.08 .03   -.125 -.22 -.04   .01 -.10  .12
-"""
-
-
-def effect_row(metric: str, effect: str, numbers: list[float], note: str = "") -> dict[str, Any]:
-    """One invented effect: value, low, high."""
-    value, low, high = numbers
-    row = {"metric": metric, "effect": effect, "value": value, "low": low, "high": high}
-    p = 0.0001 if low * high > 0 else 0.31
-    return {**row, "p_value": p, "n_pairs": 204, "n_clusters": 62, "note": note}
-
-
-def make_effects() -> list[dict[str, Any]]:
-    """Invented effects: some clear, some not, one that needs retrieval."""
-    rows = []
-    for line in EFFECTS.strip().splitlines():
-        metric, *numbers = line.split()
-        values = list(map(float, numbers))
-        for i, effect in enumerate(("retrieval", "tuning", "interaction")):
-            rows.append(effect_row(metric, effect, values[3 * i : 3 * i + 3]))
-    note = "simple effect, with retrieval only: the metric is not defined in every corner"
-    metric = "faithfulness/generation/faithfulness"
-    return [*rows, effect_row(metric, "tuning", [0.14, 0.08, 0.2], note)]
-
-
 def make_comparisons(names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Invented comparisons of every later pipeline with the first, one of them undecidable."""
     rows = []
@@ -203,6 +183,9 @@ def make_comparisons(names: tuple[str, ...]) -> list[dict[str, Any]]:
                     "low": d - 0.06,
                     "high": min(1.0, d + 0.06),
                     "p_value": 0.0001 if abs(d) > 0.06 else 0.5,
+                    "p_adjusted": 0.0003 if abs(d) > 0.06 else 0.75,
+                    "standard_error": 0.031,
+                    "mde": 0.086 if metric.startswith("correct") else 0.12,
                     "p_method": "sign_flip",
                     "correlation": 0.12,
                     "n_pairs": 204,

@@ -49,15 +49,16 @@ def test_the_page_is_well_formed_and_complete(
 ) -> None:
     """Every section is there, every tag closes, and the numbers are those of the results."""
     page = Page(report_html(results, questions))
-    for heading in ("Reading", "Pipelines", "Scorecard", "What retrieval and tuning change",
-                    "How answers stand in time", "By category", "Comparisons", "Cost", "Questions",
-                    "Provenance"):  # fmt: skip
+    for heading in ("Reading", "Hypotheses", "Pipelines", "Scorecard", "What retrieval and tuning change",
+                    "How answers stand in time", "Which stage is at fault", "By category", "Comparisons", "Repeats",
+                    "Cost", "Questions", "Provenance"):  # fmt: skip
         assert heading in page.text
     words = " ".join(page.text.split())
     assert "54 [47, 61]" in words
     assert "+52 [+46, +59]" in words
     assert "invented-handbook, 204 questions" in words
-    assert "sentences 1, blind to pipeline, category" in words
+    assert "Judge sentences 1 Date" in words
+    assert "The judge (sentences) is blind to: pipeline, category." in words
     assert "bench:5f1c|model:tiny-instruct|rag|judge:sentences-1|seed:7" in words
     assert "cannot be decided" in words
     assert "95th percentile 0.90 s 1.90 s 2.90 s 3.90 s" in words
@@ -127,7 +128,9 @@ def test_a_wrong_answer_shows_the_stage_at_fault(
     results: dict[str, Any], questions: list[dict[str, Any]]
 ) -> None:
     """In small type, with the rule behind it; a right answer has none."""
+    lines = ["asked on 2031-03-15: right is 21 days", "passage OPS-000#0, from 2030-01-01: 14 days"]
     fault = {"blame": "retrieved_stale", "blame_rule": "another revision was shown"}
+    fault["blame_evidence"] = lines
     questions[0]["answers"] = {
         "rag": {"output": "x", "answer": "x", "correct": False, **fault},
         "lora": {"output": "y", "answer": "y", "correct": True, **fault},
@@ -136,7 +139,20 @@ def test_a_wrong_answer_shows_the_stage_at_fault(
     page = Page(report_html(results, questions[:1]))
     (shown,) = [a for _, a in page.tags if a.get("class") == "blame"]
     assert shown["title"] == "another revision was shown"
-    assert page.text.count("retrieved stale") == 1
+    assert page.text.count(lines[1]) == 1
+    assert page.text.split("wrong in any pipeline")[1].count("retrieved stale") == 1
+
+
+def test_bars_of_stages_at_fault_name_what_they_show(results: dict[str, Any]) -> None:
+    """The key has the stages that occur and no other; a run without them has no section."""
+    page = Page(report_html(results))
+    titles = [a.get("title") for _, a in page.tags]
+    assert "no retrieval: 129.6 questions, 72 %" in titles
+    assert any(a.get("class") == "f-memory_overrode_evidence" for _, a in page.tags)
+    results["blame"] = [r for r in results["blame"] if r["stage"] != "memory_overrode_evidence"]
+    assert "memory over evidence" not in Page(report_html(results)).text.split("By category")[0]
+    del results["blame"]
+    assert "Which stage is at fault" not in Page(report_html(results)).text
 
 
 def test_failed_questions_are_a_part_of_the_bars(results: dict[str, Any]) -> None:
@@ -167,11 +183,92 @@ def test_an_effect_shows_the_part_of_the_questions_it_rests_on(results: dict[str
 
 
 def test_a_difference_needs_its_p(results: dict[str, Any]) -> None:
-    """An interval off zero with p above the limit shows no difference."""
+    """An interval off zero with adjusted p above the limit shows no difference."""
     row = {**results["comparisons"][0], "low": 0.1, "high": 0.9, "difference": 0.5}
     for p, said in ((0.04, "higher"), (0.06, "no difference shown")):
-        text = Page(report_html({**results, "comparisons": [{**row, "p_value": p}]})).text
-        assert said in text.split("Comparisons")[1].split("Cost")[0]
+        found = {**row, "p_value": 0.01, "p_adjusted": p}
+        text = Page(report_html({**results, "comparisons": [found]})).text
+        part = text.split("Comparisons")[1].split("Repeats")[0]
+        assert said in part
+        assert f"0.010 {p:.3f}" in part
+
+
+def test_results_without_adjusted_p_are_read_as_they_were(results: dict[str, Any]) -> None:
+    """A document of an earlier run has neither column, and its page says that p is plain."""
+    for row in (*results["comparisons"], *results["effects"]):
+        for key in ("p_adjusted", "mde", "standard_error"):
+            del row[key]
+    text = Page(report_html(results)).text
+    assert "p values are not adjusted for the number of rows" in text
+    assert "MDE" not in text
+    assert "adjusted p" not in text.replace("Holm", "")
+
+
+def test_the_detectable_effect_is_explained_once(results: dict[str, Any]) -> None:
+    """In the lead of the comparisons, with its column beside the adjusted p."""
+    words = " ".join(Page(report_html(results)).text.split())
+    assert words.count("minimum detectable effect") == 1
+    assert words.count("adjusted by Benjamini-Hochberg") == 1
+    assert "+51 points [+45, +57] <0.001 <0.001 9 204 0.12 higher" in words
+
+
+def drawn(page: Page, tag: str, of: str) -> list[float]:
+    """One attribute of every such SVG element of a page, as numbers."""
+    return [float(a[of].removesuffix("%")) for t, a in page.tags if t == tag and a.get(of)]
+
+
+def test_hypotheses_are_drawn_against_their_margins(results: dict[str, Any]) -> None:
+    """The dot lies in the tinted zone where the claim is supported, off it where it is refuted."""
+    results["hypotheses"] = [h for h in results["hypotheses"] if h["effect"] is not None]
+    page = Page(report_html(results))
+    zones = [a for t, a in page.tags if t == "rect"]
+    spans = list(zip(drawn(page, "rect", "x"), drawn(page, "rect", "width"), strict=True))
+    dots = drawn(page, "circle", "cx")
+    verdicts = [h["verdict"] for h in results["hypotheses"]]
+    assert len(zones) == len(dots) == len(verdicts) == 4
+    inside = [left <= dot <= left + width for (left, width), dot in zip(spans, dots, strict=True)]
+    assert inside == [True, True, False, True]
+    assert page.count("circle") == page.count("svg")
+    assert all(0 <= place <= 100 for place in (*dots, *(a + b for a, b in spans)))
+
+
+def test_a_verdict_is_a_word_and_a_colour(results: dict[str, Any]) -> None:
+    """Who sees no colour reads it; the class carries the colour; the picture has a text."""
+    page = Page(report_html(results))
+    classes = [a["class"] for t, a in page.tags if t == "article"]
+    assert classes == [f"claim {h['verdict']}" for h in results["hypotheses"]]
+    part = " ".join(page.text.split("Hypotheses")[1].split("Pipelines")[0].split())
+    assert "refuted Tuning costs nothing on control questions" in part
+    assert "About 1,300 further questions would decide it." in part
+    labels = [a["aria-label"] for t, a in page.tags if t == "svg"]
+    assert labels[0] == "effect +52 points [+46, +59], needed above 0"
+
+
+def test_a_hypothesis_without_numbers_is_not_drawn(results: dict[str, Any]) -> None:
+    """It has its verdict and its reason, and no axis that nothing lies on."""
+    results["hypotheses"] = results["hypotheses"][-1:]
+    page = Page(report_html(results))
+    assert page.count("svg") == 0
+    assert not any((a.get("class") or "").startswith("claim axis") for _, a in page.tags)
+    assert "5.0% of the questions failed" in page.text
+    assert "with failures at worst [−3.0, +40]" in page.text
+
+
+def test_a_run_without_hypotheses_or_repeats_shows_neither(results: dict[str, Any]) -> None:
+    """No empty section."""
+    page = Page(report_html({**results, "hypotheses": [], "variation": []}))
+    assert page.count("article") == page.count("svg") == 0
+    assert "Hypotheses" not in page.text
+    assert "Repeats" not in page.text
+
+
+def test_every_table_can_be_scrolled_sideways(
+    results: dict[str, Any], questions: list[dict[str, Any]]
+) -> None:
+    """On a narrow screen a table scrolls in its own box, and the page is not cut off."""
+    html = report_html(results, questions)
+    opened = re.findall(r"<div class=\"wide\">\s*<table", html)
+    assert len(opened) == html.count("<table") > 10
 
 
 def test_effects_that_touch_zero_are_drawn_open(results: dict[str, Any]) -> None:
@@ -197,3 +294,26 @@ def test_two_hundred_questions_in_six_pipelines_stay_small(
     """Each question adds a few kilobytes, so that 200 of them open at once."""
     base, more = (len(report_html(results, questions * k)) for k in (1, 9))
     assert (more - base) / (8 * len(questions)) < 6_000
+
+
+def test_outdated_answers_stand_by_what_was_retrieved(results: dict[str, Any]) -> None:
+    """In the section on time, and not once more among the other metrics."""
+    metric = "freshness/generation/outdated_given_missed"
+    known = next(e for e in results["estimates"] if e["metric"] == "freshness/generation/outdated")
+    results["estimates"].append(known | {"pipeline": "rag", "metric": metric})
+    html = report_html(results)
+    section = html.partition("<h2>How answers stand in time</h2>")[2].partition("</section>")[0]
+    assert "Outdated answers, by what was retrieved" in section
+    assert section.count(f'title="{metric}"') == html.count(f'title="{metric}"') == 1
+
+
+def test_the_judge_accounts_for_itself(results: dict[str, Any]) -> None:
+    """How many judgments, from where, at what cost, and how far repeats agree; nothing where none is told."""
+    from evalkit.reporting.html import facts
+
+    counted = {"judgments": 640, "from_store": 600, "failed": 2, "calls": 128, "spent": 0.4312}
+    told = dict(facts(results | {"judge": results["judge"] | counted | {"agreement": 0.973}}))
+    assert told["Judgments"] == (
+        "640, 600 of them from the store, 2 failed, 128 calls, 0.4312 spent, repeats agree to 97%"
+    )
+    assert "Judgments" not in dict(facts(results))

@@ -18,8 +18,8 @@ def effect(kind: str, value: float, low: float, high: float, **more: Any) -> dic
 
 
 def only(results: dict[str, Any], *effects: dict[str, Any]) -> str:
-    """The reading of results that have just these effects."""
-    return "\n".join(reading({**results, "effects": list(effects)}))
+    """The reading of results that have just these effects, and no hypotheses."""
+    return "\n".join(reading({**results, "effects": list(effects), "hypotheses": []}))
 
 
 def test_a_clear_effect_is_stated_with_its_interval(results: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def test_the_headline_is_correct_answers_then_abstention_when_due(results: dict[
     for e in results["estimates"]:
         if e["metric"] == "correctness/generation/abstention":
             e["n_scored"] = 34
-    first, second = reading(results)[:2]
+    first, second = reading({**results, "hypotheses": []})[:2]
     assert first.startswith("Correct answers on 204 answerable questions: prompt_only")
     assert second.startswith("Abstention on 34 questions that nothing answers: prompt_only")
 
@@ -123,3 +123,76 @@ def test_many_failures_are_said(results: dict[str, Any]) -> None:
     cell = next(e for e in results["estimates"] if e["pipeline"] == "rag")
     cell |= {"n_scored": 90, "n_failed": 10}
     assert any("In rag, up to 10.0 % of the questions" in s for s in reading(results))
+
+
+def test_the_verdicts_come_first(results: dict[str, Any]) -> None:
+    """Supported, refuted, inconclusive, each with its claims and what would decide it."""
+    first, second, third, fourth = reading(results)[:4]
+    assert first == (
+        "2 of 5 hypotheses are supported: “Retrieval adds knowledge”; “hybrid is no staler than rag "
+        "on changed documents”."
+    )
+    assert second == "1 is refuted: “Tuning costs nothing on control questions”."
+    assert third == (
+        "2 are inconclusive: “Tuning adds no knowledge” (needs about 1,300 further questions); "
+        "“hybrid needs no more tokens than rag”."
+    )
+    assert fourth.startswith("Correct answers on 204")
+
+
+def test_a_single_hypothesis_needs_no_count(results: dict[str, Any]) -> None:
+    """One of one is the hypothesis."""
+    results["hypotheses"] = results["hypotheses"][2:3]
+    assert reading(results)[0].startswith("The hypothesis is refuted: “Tuning costs nothing")
+
+
+def test_what_a_hypothesis_is_about_is_not_told_twice(results: dict[str, Any]) -> None:
+    """The effects that the hypotheses test leave the sentences on effects, in either orientation."""
+    before = "\n".join(reading({**results, "hypotheses": []}))
+    assert "Retrieval raised correct answers by 52 points" in before
+    assert "Tuning lowered correct control questions by 12 points" in before
+    for row in results["hypotheses"]:
+        turned = {**row, "better": row["than"], "than": row["better"]}
+        if row["effect"] is not None:
+            turned["effect"] = -row["effect"]
+        for told in (row, turned):
+            after = "\n".join(reading({**results, "hypotheses": [told]}))
+            assert ("raised correct answers by" in after) == ("adds knowledge" not in row["claim"])
+            assert ("lowered correct control questions" in after) == ("costs" not in row["claim"])
+            assert "Retrieval raised" in after
+
+
+def test_a_hypothesis_on_a_part_silences_no_effect(results: dict[str, Any]) -> None:
+    """The same difference in one category is another statement than the one on all questions."""
+    (row, *_) = results["hypotheses"]
+    text = "\n".join(reading({**results, "hypotheses": [{**row, "where": "category new"}]}))
+    assert "Retrieval raised correct answers by 52 points" in text
+
+
+def test_the_adjusted_p_decides_where_there_is_one(results: dict[str, Any]) -> None:
+    """An effect with p 0.03 is not claimed once the number of rows is counted in."""
+    found = effect("retrieval", 0.5, 0.2, 0.7, p_value=0.03, p_adjusted=0.09)
+    text = only(results, found)
+    assert (
+        "No effect of retrieval is shown on correct answers (+50 [+20, +70], adjusted p\u00a00.090)"
+        in text
+    )
+    kept = only(results, {**found, "p_adjusted": 0.04})
+    assert "Retrieval raised" in kept
+    assert "holds with p adjusted for the number of rows (Benjamini-Hochberg)" in kept
+
+
+def test_what_the_run_is_too_small_to_see_is_said_once(results: dict[str, Any]) -> None:
+    """The largest detectable difference of the first headline metric; silence without one."""
+    for row, mde in zip(results["comparisons"][::3], (0.05, 0.091, None), strict=True):
+        assert row["metric"] == CORRECT
+        row["mde"] = mde
+    text = "\n".join(reading(results))
+    assert text.count("cannot be relied on") == 1
+    assert (
+        "With 204 questions in 62 clusters, differences in correct answers under about 9 points "
+        "cannot be relied on to show."
+    ) in text
+    for row in results["comparisons"]:
+        del row["mde"]
+    assert "cannot be relied on" not in "\n".join(reading(results))

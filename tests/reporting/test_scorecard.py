@@ -41,6 +41,25 @@ def test_markdown_has_all_axes_and_stages(results: dict[str, Any]) -> None:
         assert f"| {beside} | generation |" in text
 
 
+def test_outdated_answers_stand_by_what_was_retrieved(results: dict[str, Any]) -> None:
+    """In a table of their own, with what each row is over; without such rows there is no table."""
+    title = "## Outdated answers, by what was retrieved"
+    assert title not in scorecard_markdown(results)
+    known = next(e for e in results["estimates"] if e["metric"] == "freshness/generation/outdated")
+    for name, value, n in (
+        ("outdated_given_retrieved", 0.05, 60),
+        ("outdated_given_missed", 0.4, 30),
+    ):
+        for pipeline in ("rag", "hybrid"):
+            row = known | {"pipeline": pipeline, "value": value, "n_scored": n}
+            results["estimates"].append(row | {"metric": f"freshness/generation/{name}"})
+    part = scorecard_markdown(results).partition(title)[2]
+    line = table_line(part, "| freshness | generation | outdated, evidence missed")
+    assert line.count("**40 %**") == 2
+    assert line.count("n=30") == 2
+    assert line.count("| – |") == 2
+
+
 def test_markdown_cannot_be_broken_by_names(results: dict[str, Any]) -> None:
     """A pipeline name with a pipe and a tag stays inside its cell."""
     results["pipelines"][0]["name"] = "a|b<script>"
@@ -78,14 +97,63 @@ def test_terminal_takes_names_with_brackets(results: dict[str, Any]) -> None:
     assert "[bold]rag" in printed(results)
 
 
-def test_the_legend_gives_the_reason_of_every_na(results: dict[str, Any]) -> None:
-    """No retrieval is a reason; so is a benchmark without control questions."""
+def empty(results: dict[str, Any], metric: str, **more: Any) -> None:
+    """Take every value of a metric away."""
     for e in results["estimates"]:
-        if e["metric"] == "retention/generation/correct":
-            e |= {"value": None, "low": None, "high": None, "n_scored": 0}
+        if e["metric"] == metric:
+            e |= {"value": None, "low": None, "high": None, "n_scored": 0, **more}
+
+
+def test_the_legend_gives_the_reason_of_every_na(results: dict[str, Any]) -> None:
+    """No retrieval is a reason; so is an adapter that never cites."""
+    for e in results["estimates"]:
+        if (e["pipeline"], e["metric"]) == ("lora", "citation/generation/precision"):
+            e |= {"value": None, "low": None, "high": None, "n_scored": 0, "reason": "no citation"}
     text = " ".join(printed(results).split())
     assert "n/a: the pipeline has no retrieval." in text
-    assert "n/a: the benchmark has no control questions (control questions)." in text
+    assert "n/a: no citation (citation precision)." in text
+
+
+def test_rows_that_are_na_everywhere_fold_into_a_line(results: dict[str, Any]) -> None:
+    """They are named with their reason and take no row; an axis left without rows takes none."""
+    for metric in ("citation/generation/precision", "citation/generation/recall"):
+        empty(results, metric)
+    empty(results, "retention/generation/correct")
+    empty(results, "faithfulness/retrieval/context_recall", reason="no question names evidence")
+    for text in (scorecard_markdown(results), printed(results)):
+        words = " ".join(text.split())
+        assert "n/a in every pipeline: control questions (the benchmark has no control" in words
+        assert (
+            "n/a in every pipeline: citation precision, citation recall (the format asks for no "
+            "citation)."
+        ) in words
+        assert "n/a in every pipeline: context recall (no question names evidence)." in words
+        assert "retention" not in words
+    assert not any(line.startswith(" context recall") for line in printed(results).splitlines())
+
+
+def test_a_run_without_retrieval_folds_what_needs_it(results: dict[str, Any]) -> None:
+    """One line, with the reason of the run and not of a pipeline."""
+    chosen = {"prompt_only", "lora"}
+    results["pipelines"] = [p for p in results["pipelines"] if p["name"] in chosen]
+    results["estimates"] = [e for e in results["estimates"] if e["pipeline"] in chosen]
+    text = " ".join(scorecard_markdown(results).split())
+    assert "lag, days, seconds to retrieve (no pipeline has retrieval)." in text
+    assert "| n/a |" not in text
+
+
+def test_a_row_in_which_all_failed_is_not_folded(results: dict[str, Any]) -> None:
+    """Failing everywhere is a finding, not an absence."""
+    empty(results, "correctness/generation/correct", n_failed=204)
+    assert table_line(printed(results), "correct 0") == "correct 0 failed failed failed failed"
+    assert "in every pipeline" not in printed(results)
+
+
+def test_the_blind_spots_of_the_judge_are_a_footnote(results: dict[str, Any]) -> None:
+    """In the legend; a judge that names none has no footnote."""
+    for show in (scorecard_markdown, printed):
+        assert "The judge (sentences) is blind to: pipeline, category." in show(results)
+        assert "blind" not in show({**results, "judge": {"name": "none"}})
 
 
 def test_the_legend_says_what_a_statement_is(results: dict[str, Any]) -> None:

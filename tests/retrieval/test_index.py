@@ -1,19 +1,16 @@
-"""The dense index finds the nearest of what is visible, and survives on disk."""
+"""The dense index finds the nearest of what is visible."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import ConfigError, StoreError
+from evalkit.errors import ConfigError
 from evalkit.records import Passage
 from evalkit.retrieval import DenseIndex, HashEmbedder
 from evalkit.retrieval.index import _without
-from evalkit.retrieval.passages import read_passages, write_passages
 from evalkit.retrieval.ranking import lot
 
 
@@ -109,41 +106,6 @@ def test_index_without_selectors_finds_the_same(passages: list[Passage]) -> None
     assert index.search(vectors, 3, masks) == expected
 
 
-def test_saved_index_gives_the_same_results(passages: list[Passage], tmp_path: Path) -> None:
-    """Passages, dates and vectors come back as they were."""
-    index = DenseIndex.build(passages, HashEmbedder())
-    index.save(tmp_path / "index")
-    loaded = DenseIndex.load(tmp_path / "index")
-    queries = HashEmbedder().encode(["what does a small locker cost"])
-    assert loaded.passages == tuple(passages)
-    assert loaded.embedder == "hash-512-4"
-    assert loaded.search(queries, 4) == index.search(queries, 4)
-    assert sorted(p.name for p in (tmp_path / "index").iterdir()) == [
-        "index.json", "passages.jsonl", "vectors.faiss",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ["index.json", "passages.jsonl", "vectors.faiss"])
-def test_broken_index_is_refused(passages: list[Passage], tmp_path: Path, name: str) -> None:
-    """A missing or cut file is named as a broken index, never searched."""
-    DenseIndex.build(passages, HashEmbedder()).save(tmp_path)
-    content = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises(StoreError, match="no whole index"):
-        DenseIndex.load(tmp_path)
-    (tmp_path / name).unlink()
-    with pytest.raises(StoreError, match="no whole index"):
-        DenseIndex.load(tmp_path)
-
-
-def test_index_that_lost_passages_is_refused(passages: list[Passage], tmp_path: Path) -> None:
-    """As many passages as vectors, or it is not one index."""
-    DenseIndex.build(passages, HashEmbedder()).save(tmp_path)
-    write_passages(tmp_path / "passages.jsonl", passages[:-1])
-    with pytest.raises(StoreError, match="5 vectors and 4 passages"):
-        DenseIndex.load(tmp_path)
-
-
 def test_ill_shaped_input_is_refused(passages: list[Passage]) -> None:
     """Vectors of another length or number are refused with both figures."""
     index = DenseIndex.build(passages, HashEmbedder())
@@ -159,10 +121,3 @@ def test_no_passages_no_results() -> None:
     """An empty index answers every query with nothing."""
     index = DenseIndex([], np.zeros((0, 4), dtype=np.float32), "test")
     assert index.search(np.ones((2, 4), dtype=np.float32), 3) == [[], []]
-
-
-def test_passages_file_keeps_line_separators(tmp_path: Path) -> None:
-    """A text with U+2028 or a form feed in it stays one passage."""
-    odd = [Passage("p", "d", "d", "t", "one\u2028two\x0cthree\x85four\nfive")]
-    write_passages(tmp_path / "p.jsonl", odd)
-    assert read_passages(tmp_path / "p.jsonl") == odd

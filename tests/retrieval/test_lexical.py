@@ -31,6 +31,14 @@ def test_scores_are_those_of_the_formula() -> None:
     assert ranking == [(0, pytest.approx(expected, abs=2e-6))]
 
 
+def test_nothing_is_said_while_indexing(
+    passages: list[Passage], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library would otherwise talk on the terminal of whoever has a handler of logs."""
+    LexicalIndex(passages)
+    assert caplog.records == []
+
+
 def test_only_visible_passages_that_match_are_found(passages: list[Passage]) -> None:
     """What is hidden or shares no word is not found, even where places are left."""
     index = LexicalIndex(passages)

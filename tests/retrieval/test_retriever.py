@@ -94,15 +94,6 @@ def test_hybrid_score_is_the_sum_of_reciprocal_ranks(passages: list[Passage]) ->
     assert hits[0].score == pytest.approx(2 / 61)
 
 
-def test_names_tell_retrievers_apart(passages: list[Passage]) -> None:
-    """A name says what was done, the embedder included."""
-    assert [make(kind, passages).name for kind in KINDS] == [
-        "dense(hash-512-4)",
-        "bm25",
-        "hybrid(dense(hash-512-4)+bm25)",
-    ]
-
-
 def test_index_and_embedder_must_agree(passages: list[Passage]) -> None:
     """Vectors of two embedders are never compared."""
     index = DenseIndex.build(passages, HashEmbedder(64))

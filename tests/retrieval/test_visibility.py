@@ -45,6 +45,26 @@ def test_stale_shows_what_was_valid_when_the_index_was_built(passages: list[Pass
     assert seen(stale, passages, date(2024, 12, 31)) == ["D"]
 
 
+def test_history_with_a_date_ends_there(passages: list[Passage]) -> None:
+    """An index that was only ever added to, last in May, shows in November what it held in May."""
+    history = Visibility("history", date(2025, 5, 1))
+    assert seen(history, passages, date(2025, 11, 1)) == ["A2", "A1", "B1", "D"]
+    assert seen(history, passages, date(2025, 4, 30)) == ["A1", "B1", "D"]
+
+
+@given(DAYS, DAYS, st.sampled_from(["history", "snapshot"]))
+def test_a_frozen_view_shows_what_was_shown_on_its_date(on: date, later: date, view: View) -> None:
+    """Whatever is asked later, the index is as it was last updated; frozen twice is frozen first."""
+    view_on = Visibility(view)
+    passages = [
+        Passage(str(i), "d", str(i), "t", "x", date(2025, m, 1), date(2025, m + 3, 1))
+        for i, m in enumerate((1, 4, 7))
+    ]
+    frozen = view_on.frozen(on)
+    assert seen(frozen, passages, max(on, later)) == seen(view_on, passages, on)
+    assert frozen.frozen(max(on, later)) == frozen
+
+
 @given(DAYS, st.sampled_from(["history", "snapshot", "stale"]))
 def test_no_view_shows_the_future(on: date, view: View) -> None:
     """Whatever the view, a passage that begins after the question's date is not shown."""
@@ -64,11 +84,11 @@ def test_equal_dates_share_a_mask(passages: list[Passage]) -> None:
     ("view", "built_at", "words"),
     [
         ("stale", None, "without built_at"),
-        ("history", MARCH, "with built_at"),
+        ("snapshot", MARCH, "with built_at"),
         ("now", None, "expected one of history, snapshot, stale"),
     ],
 )
 def test_senseless_views_are_refused(view: View, built_at: date | None, words: str) -> None:
-    """A stale view needs its date, and no other view takes one."""
+    """A stale view needs its date, and a snapshot is always up to date."""
     with pytest.raises(ConfigError, match=words):
         Visibility(view, built_at)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.scoring import METRICS
+from evalkit.scoring import METRICS, OfflineJudge
 
 CORRECT = "correctness/generation/correct"
 ABSTENTION = "correctness/generation/abstention"
@@ -88,6 +88,137 @@ def test_nothing_to_compare_is_not_applicable(world: Any, metric: str) -> None:
     """Without a current wording the text measures are undefined: not 0, not 1."""
     name = f"correctness/generation/{metric}"
     assert world.value(name, "x", answers=world.bike) == "not_applicable"
+
+
+VALUE = "correctness/generation/value_match"
+
+
+@pytest.mark.parametrize(
+    ("wording", "output", "correct", "value"),
+    [
+        ("472 metres", "472", 1.0, 1.0),
+        ("472 metres", "It is 0.472 km long.", 1.0, 1.0),
+        ("472 metres", "472 feet", 0.0, 0.0),
+        ("472 metres", "See section 472.", 0.0, 1.0),
+        ("472 metres", "472 metres in 90 minutes", 1.0, 0.0),
+        ("472 metres", "very long", 0.0, 0.0),
+        ("472 metres", "", 0.0, 0.0),
+        ("2026-03-01", "On 1 March 2026.", 1.0, 1.0),
+        ("2026-03-01", "01/03/2026", 0.0, 0.0),
+        ("13 March 2026", "03/13/2026", 1.0, 1.0),
+        ("1,000", "1000", 1.0, 1.0),
+        ("7 %", "7 percent", 1.0, 1.0),
+        ("Lantern room", "Lantern room", 1.0, NA),
+    ],
+)
+def test_values_are_equal_across_spellings_and_units(
+    world: Any, wording: str, output: str, correct: float, value: Any
+) -> None:
+    """Correct looks for the value in the answer; value_match asks that it states no other."""
+    answers = (world.answer(wording, "2025-01-01", None, NOW),)
+    assert world.value(CORRECT, output, answers=answers) == correct
+    assert world.value("correctness/generation/contains", output, answers=answers) == correct
+    assert world.value(VALUE, output, answers=answers) == value
+
+
+def test_a_past_value_in_another_unit_is_outdated(world: Any) -> None:
+    """Units do not hide which period a value belongs to; both periods' values are mixed."""
+    past, now = world.allowance[:2]
+    answers = (replace(past, text="2 hours"), replace(now, text="90 minutes"))
+    for output, label in (
+        ("120 minutes", "outdated"),
+        ("1.5 hours", "current"),
+        ("90", "current"),
+        ("first 2 hours, now 1.5 hours", "mixed"),
+    ):
+        assert world.score(CORRECT, world.sample(output, answers=answers)).label == label
+
+
+def test_the_same_value_in_another_unit_is_no_other_period(world: Any) -> None:
+    """A document that says 24 hours where it said 1 day has not changed its answer."""
+    past, now = world.allowance[:2]
+    answers = (replace(past, text="24 hours"), replace(now, text="1 day"))
+    for output in ("24 hours", "1 day", "one day"):
+        assert world.score(CORRECT, world.sample(output, answers=answers)).label == "current"
+
+
+LONG = "The allowance is paid for each full day of travel, and for half days at half of its rate."
+BY_WORDING = [
+    CORRECT, VALUE, "correctness/generation/exact_match", "correctness/generation/contains",
+    "freshness/generation/current", "format/generation/correct_given_compliance",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("output", [LONG, "Half days are paid at half rate.", ""])
+def test_a_long_answer_is_not_looked_for_word_by_word(world: Any, output: str) -> None:
+    """An answer in sentences can be said in many ways: token F1 and groundedness measure it, and
+    nothing is blamed by a wording.
+    """
+    from evalkit.scoring import blame, score
+    from evalkit.scoring.blame import blameable
+
+    before, now, _ = world.allowance
+    answers = (before, replace(now, text=LONG))
+    sample = world.sample(output, answers=answers, retrieved=[NOW], spec=world.house)
+    rows = {each.metric: each for each in score(sample, world.judge)}
+    for metric in BY_WORDING:
+        assert rows[metric].status == NA
+    assert rows[CORRECT].reason.startswith("a right answer has more than 12 words")
+    assert rows["correctness/generation/token_f1"].status == "scored"
+    assert rows[OVER_ABSTENTION].status == "scored"
+    assert not blameable(sample)
+    assert blame(sample, rows.values()).stage == "none"
+
+
+def test_a_long_answer_with_a_short_wording_is_looked_for(world: Any) -> None:
+    """One alias of a few words is enough to recognise a right answer by."""
+    _, now, _ = world.allowance
+    answers = (replace(now, text=LONG, aliases=("EUR 42",)),)
+    assert world.value(CORRECT, "EUR 42", answers=answers) == 1.0
+
+
+class Decomposing(OfflineJudge):
+    """A judge that can take a text apart into claims, as a language model can."""
+
+    def claims(self, text: str) -> list[str]:
+        return text.split(" and ")
+
+
+FACTUAL = "correctness/generation/factual"
+
+
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [
+        ("EUR 42", 1.0),
+        ("EUR 42 and cats sleep", 0.67),
+        ("cats sleep", 0.0),
+        ("", NA),
+        ("not in the handbook", "abstained"),
+    ],
+)
+def test_factual_correctness_is_that_of_ragas(world: Any, output: str, value: Any) -> None:
+    """With a judge that decomposes claims ragas' own metric runs: F1, to two decimals."""
+    assert world.value(FACTUAL, output, judge=Decomposing()) == value
+
+
+def test_factual_correctness_runs_inside_an_event_loop(world: Any) -> None:
+    """ragas calls its metrics from a running loop, and ours calls ragas."""
+    import asyncio
+
+    from evalkit.scoring.judges.ragas_bridge import as_ragas_metric
+
+    sample = world.sample("EUR 42 and cats sleep")
+    found = asyncio.run(as_ragas_metric(FACTUAL, Decomposing()).ascore(sample=sample))
+    assert found.value == 0.67
+
+
+def test_factual_correctness_needs_a_judge_that_decomposes(world: Any) -> None:
+    """With another judge it is not applicable, for good and failed traces alike."""
+    for sample in (world.sample("EUR 42"), world.sample("", error="out of memory")):
+        found = world.score(FACTUAL, sample)
+        assert found.status == NA
+        assert found.reason.startswith("needs an LLM judge")
 
 
 def cited(source: str | list[str] | None, effective: str | None, answer: str = "EUR 42") -> str:

@@ -72,7 +72,7 @@ def test_an_empty_answer_has_no_faithfulness(world: Any) -> None:
         assert (found.status, found.value, found.reason) == (
             "not_applicable",
             None,
-            "no statements",
+            "empty answer",
         )
 
 
@@ -91,7 +91,7 @@ def test_the_share_of_supported_sentences(world: Any) -> None:
 
 def test_a_structured_answer_states_its_value(world: Any) -> None:
     """The value is the one statement; the wrapping is not judged."""
-    output = json.dumps({"answer": "EUR 42", "source": "X", "effective": None})
+    output = json.dumps({"answer": "EUR 42", "source": "TRV", "effective": None})
     sample = world.sample(output, spec=world.house, retrieved=[NOW])
     assert statements(sample) == ("EUR 42",)
     assert world.score(FAITHFULNESS, sample).value == 1.0
@@ -112,6 +112,27 @@ def test_one_lost_verdict_fails_the_score(world: Any) -> None:
     assert found.status == "failed"
     assert "1 of 2" in found.reason
     assert "timed out" in found.reason
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"supported": True, "score": float("nan")},
+        {"supported": True, "score": 1.5},
+        {"supported": "no"},
+        {"supported": 0.3},
+    ],
+)
+def test_a_judgment_that_makes_no_sense_is_a_failed_score(world: Any, given: Any) -> None:
+    """A word is not taken for a yes, and a score that is no number is not taken for a low one."""
+
+    class Odd(Scripted):
+        def support(self, statements: Sequence[str], texts: Sequence[str]) -> list[Judgment]:
+            return [Judgment(**given) for _ in statements]
+
+    found = world.score(FAITHFULNESS, world.sample("EUR 42", retrieved=[NOW]), Odd())
+    assert (found.status, found.value) == ("failed", None)
+    assert "expected" in found.reason
 
 
 def test_a_judgment_has_a_verdict_or_an_error() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.records import FormatSpecification
 from evalkit.scoring import faults
 from evalkit.scoring.format import loose_variants, problems
-from evalkit.scoring.instructions import CHECKERS, InstructionError, check, strict_json
+from evalkit.scoring.instructions import limits
 
 GOOD = '{"answer": "EUR 42", "source": "TRV", "effective": "2025-05-01"}'
 STRICT, LOOSE = "format/generation/strict", "format/generation/loose"
@@ -70,72 +69,9 @@ def test_correct_given_compliance(world: Any, output: str, value: Any) -> None:
     assert unanswerable.reason == "nothing answers it: see abstention"
 
 
-@pytest.mark.parametrize(
-    ("instruction", "text", "met"),
-    [
-        ({"kind": "regex", "pattern": r"\d+"}, "42", True),
-        ({"kind": "regex", "pattern": r"\d+"}, "42 days", False),
-        ({"kind": "regex", "pattern": r"\d+", "match": "search"}, "42 days", True),
-        ({"kind": "max_words", "count": 2}, "a b", True),
-        ({"kind": "max_words", "count": 2}, "a b c", False),
-        ({"kind": "min_words", "count": 3}, "a b", False),
-        ({"kind": "min_words", "count": 3}, "a b c", True),
-        ({"kind": "required_phrases", "phrases": ["no"]}, "I know", False),
-        ({"kind": "required_phrases", "phrases": ["no", "yes"]}, "No. Yes!", True),
-        ({"kind": "forbidden_phrases", "phrases": ["no"]}, "I know", True),
-        ({"kind": "forbidden_phrases", "phrases": ["no"]}, "No.", False),
-        ({"kind": "one_line"}, "a\n", True),
-        ({"kind": "one_line"}, "a\nb", False),
-        ({"kind": "json_schema", "schema": {}}, "null", True),
-        ({"kind": "json_schema", "schema": {}}, "NaN", False),
-        ({"kind": "json_schema", "schema": {}}, '{"a": 1, "a": 2}', False),
-        ({"kind": "json_schema", "schema": {}}, "[" * 20000, False),
-    ],
-)
-def test_each_kind(instruction: dict[str, Any], text: str, met: bool) -> None:
-    """Every kind has a text that meets it and one that does not."""
-    assert (check(instruction, text) == "") == met
-
-
-@pytest.mark.parametrize(
-    ("instruction", "message"),
-    [
-        ({"kind": "haiku"}, "'haiku': unknown; known kinds: json_schema, regex"),
-        ({"kind": "max_word"}, r"unknown \(did you mean 'max_words'\?\)"),
-        ({}, "kind None"),
-        ({"kind": "max_words"}, r"missing parameters \['count'\]"),
-        ({"kind": "one_line", "count": 1}, r"unknown parameters \['count'\]"),
-        ({"kind": "regex", "pattern": "("}, "is invalid"),
-        ({"kind": "regex", "pattern": "a", "match": "some"}, "expected 'full' or 'search'"),
-        ({"kind": "json_schema", "schema": {"type": "colour"}}, "schema itself is invalid"),
-        ({"kind": "json_schema", "schema": ["answer"]}, "expected a JSON schema"),
-        ({"kind": "max_words", "count": "30"}, "count='30'; expected a whole number"),
-        ({"kind": "max_words", "count": True}, "count=True; expected a whole number"),
-        ({"kind": "required_phrases", "phrases": "yes"}, "expected a list of texts"),
-        ({"kind": "forbidden_phrases", "phrases": [""]}, "expected a list of texts"),
-        ({"kind": "regex", "pattern": 7}, "expected a regular expression"),
-    ],
-)
-def test_a_faulty_instruction_says_what_is_wrong(instruction: dict[str, Any], message: str) -> None:
-    """The error names the kind and what was expected, in a run and before it."""
-    with pytest.raises(InstructionError, match=message):
-        check(instruction, "text")
-    (found,) = faults(FormatSpecification(instructions=({"kind": "one_line"}, instruction)))
-    assert found.startswith("instructions[1]: format instruction of kind ")
-    assert re.search(message, found)
-
-
-def test_every_faulty_instruction_of_a_specification_is_listed(world: Any) -> None:
-    """A sound specification has no faults; two faults are two texts, in order."""
+def test_the_specifications_here_are_sound(world: Any) -> None:
+    """A sound specification, and one without instructions, has no faults."""
     assert faults(world.house) == faults(world.free) == []
-    spec = FormatSpecification(
-        instructions=({"kind": "one_lin"}, {"kind": "one_line"}, {"kind": "regex", "pattern": "("})
-    )
-    first, second = faults(spec)
-    assert "instructions[0]: " in first
-    assert "did you mean 'one_line'?" in first
-    assert "instructions[2]: " in second
-    assert "is invalid" in second
 
 
 def test_a_faulty_specification_fails_and_is_not_zero(world: Any) -> None:
@@ -146,18 +82,61 @@ def test_a_faulty_specification_fails_and_is_not_zero(world: Any) -> None:
     assert "haiku" in found.reason
 
 
-def test_a_runaway_pattern_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pattern that backtracks without end is an error after the time limit."""
-    monkeypatch.setattr("evalkit.scoring.instructions.REGEX_SECONDS", 0.05)
-    with pytest.raises(InstructionError, match="ran longer"):
-        check({"kind": "regex", "pattern": r"(?:(?:a|aa)+)+b"}, "a" * 60)
+@pytest.mark.parametrize("metric", [STRICT, LOOSE])
+def test_a_runaway_pattern_fails_and_is_not_unmet(
+    world: Any, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be decided in time is a failed score that says so, never a 0."""
+    monkeypatch.setattr(limits, "SECONDS", 0.05)
+    runaway = {"kind": "regex", "pattern": r"(?:(?:a|aa)+)+b"}
+    spec = replace(world.free, instructions=(runaway,))
+    found = world.score(metric, world.sample("a" * 60, spec=spec))
+    assert (found.status, found.value) == ("failed", None)
+    assert "'regex': undecided after 0.05 s" in found.reason
 
 
-@pytest.mark.parametrize("text", ['{"a": 1} x', "x", "", "'a'", "{'a': 1}", "Infinity"])
-def test_strict_json_refuses(text: str) -> None:
-    """Only one whole JSON value passes."""
-    with pytest.raises(ValueError, match=r"."):
-        strict_json(text)
+def test_a_variant_that_cannot_be_decided_does_not_count() -> None:
+    """Where the raw output is decided, a shorter reading without a language changes nothing."""
+    output = "The meal allowance is forty-two euros a day for every trip.\nOui."
+    (problem,) = problems(output, ({"kind": "language", "language": "fr"},), loose=True)
+    assert problem == "in language 'en', not 'fr'"
+
+
+@pytest.mark.parametrize(
+    ("output", "reading"),
+    [
+        ("*a*\nb\nc", "a\nb\nc"),
+        ("*a*\nb\nc", "b\nc"),
+        ("*a*\nb\nc", "*a*\nb"),
+        ("*a*\nb\n*c*", "b"),
+        ("*a*\n*b*\nc", "b"),
+        ("```json\nnull\n```", "null"),
+        ("Here:\n```json\nnull\n```\nBye", "null"),
+        ("Here:\nnull\nBye\n", "null"),
+    ],
+)
+def test_the_loose_readings(output: str, reading: str) -> None:
+    """First line, last line, asterisks and a code fence may go, in any combination."""
+    assert reading in loose_variants(output)
+
+
+@pytest.mark.parametrize("value", ["null", '"json"', '"nosj"', "[null]"])
+def test_a_fence_takes_nothing_from_its_value(value: str) -> None:
+    """A fence marked json is removed as a whole: the letters of json within it stay.
+
+    `.strip("json")`, which other tools use, leaves ``ull`` of ``null``.
+    """
+    instruction = ({"kind": "json_schema", "schema": {"const": json.loads(value)}},)
+    fenced = f"```json\n{value}\n```"
+    assert problems(fenced, instruction) != [""]
+    assert problems(fenced, instruction, loose=True) == [""]
+
+
+def test_one_line_is_nearly_free_loosely() -> None:
+    """IFEval's rule leaves one line of three: a loose verdict says little about numbers of lines."""
+    assert problems("a\nb\nc", ({"kind": "one_line"},)) != [""]
+    assert problems("a\nb\nc", ({"kind": "one_line"},), loose=True) == [""]
+    assert problems("a\nb\nc\nd", ({"kind": "one_line"},), loose=True) != [""]
 
 
 @given(st.text(alphabet='{}[]"a1:, \n`json', max_size=60), st.integers(0, 8))
@@ -171,16 +150,3 @@ def test_loose_is_never_below_strict(text: str, count: int) -> None:
     assert loose_variants(text)[0] == text
     pairs = zip(problems(text, instructions), problems(text, instructions, True), strict=True)
     assert all(loose == "" for strict, loose in pairs if strict == "")
-
-
-def test_every_kind_is_listed_with_its_parameters() -> None:
-    """The registry is the documentation of the kinds."""
-    assert set(CHECKERS) == {
-        "json_schema",
-        "regex",
-        "max_words",
-        "min_words",
-        "required_phrases",
-        "forbidden_phrases",
-        "one_line",
-    }

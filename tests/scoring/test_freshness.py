@@ -51,8 +51,34 @@ def test_the_longest_wording_wins(world: Any) -> None:
     )
     assert answer_class(world.sample("within 2 hours 30 minutes", answers=answers)) == "current"
     assert answer_class(world.sample("within 2 hours", answers=answers)) == "outdated"
-    both = world.sample("not 2 hours but 2 hours 30 minutes", answers=answers)
+    both = world.sample("first 2 hours, now 2 hours 30 minutes", answers=answers)
     assert answer_class(both) == "mixed"
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("It is not EUR 42.", "wrong"),
+        ("It isn't EUR 42 any more.", "wrong"),
+        ("It is no longer EUR 38, it is EUR 42.", "current"),
+        ("EUR 42, not EUR 38", "current"),
+        ("EUR 42 rather than EUR 38", "current"),
+        ("EUR 42 instead of EUR 38", "current"),
+        ("neither EUR 38 nor EUR 42", "wrong"),
+        ("no later than EUR 42", "current"),
+        ("not only EUR 42", "current"),
+    ],
+)
+def test_what_is_denied_is_not_said(world: Any, output: str, expected: str) -> None:
+    """A wording counts where it is asserted; what limits it ("no more than") is no denial."""
+    assert answer_class(world.sample(output)) == expected
+
+
+def test_not_allowed_is_not_allowed(world: Any) -> None:
+    """The opposite of a one-word answer holds that word."""
+    answers = (world.answer("allowed", "2025-01-01", None),)
+    assert answer_class(world.sample("It is not allowed.", answers=answers)) == "wrong"
+    assert answer_class(world.sample("It is allowed.", answers=answers)) == "current"
 
 
 def test_a_value_that_is_right_again_is_current(world: Any) -> None:
@@ -175,3 +201,70 @@ def test_where_nothing_is_dated_nothing_is_stale(world: Any) -> None:
     dated = replace(sample, revisions=revisions)
     assert world.score(STALE_RATE, dated).value == 0.0
     assert world.score("format/retrieval/contract_strict", dated).value == 0.0
+
+
+LEAK, LEAK_RATE = "freshness/generation/leak", "freshness/retrieval/leak_rate"
+
+
+@pytest.mark.parametrize(
+    ("retrieved", "given_retrieved", "given_missed"),
+    [
+        ([GONE, NOW], True, False),
+        ([NOW], False, True),
+        ([], False, True),
+        (None, False, True),
+    ],
+)
+def test_a_withdrawn_answer_is_a_leak(
+    world: Any, retrieved: Any, given_retrieved: bool, given_missed: bool
+) -> None:
+    """From the index where its evidence was fetched, else from the weights; never both."""
+    for output, value in (("EUR 9", 1.0), ("9 euros, but no more", 1.0), ("EUR 11", 0.0),
+                          ("not in the handbook", 0.0), ("", 0.0)):  # fmt: skip
+        args = {"answers": world.bike, "retrieved": retrieved}
+        assert world.value(LEAK, output, **args) == value
+        for name, defined in (("retrieved", given_retrieved), ("missed", given_missed)):
+            found = world.value(f"{LEAK}_given_{name}", output, **args)
+            assert found == (value if defined else "not_applicable")
+
+
+def test_a_refusal_that_repeats_the_withdrawn_value_leaks(world: Any) -> None:
+    """A reader is still told it."""
+    assert world.value(LEAK, "I don't know, it was EUR 9.", answers=world.bike) == 1.0
+
+
+@pytest.mark.parametrize("answers", ["allowance", "room", ()])
+def test_nothing_withdrawn_nothing_leaks(world: Any, answers: Any) -> None:
+    """A changed, a timeless and an unanswerable question have no leak; the reason says so."""
+    answers = getattr(world, answers) if isinstance(answers, str) else answers
+    for metric in (LEAK, f"{LEAK}_given_retrieved", f"{LEAK}_given_missed"):
+        found = world.score(metric, world.sample("EUR 38", answers=answers, retrieved=[BEFORE]))
+        assert found.status == "not_applicable"
+        assert "withdrawn" in found.reason
+
+
+def test_an_answer_that_comes_back_later_is_not_withdrawn(world: Any) -> None:
+    """A gap before a successor is no withdrawal."""
+    answers = (*world.bike, world.answer("EUR 11", "2026-01-01", None))
+    assert world.value(LEAK, "EUR 9", answers=answers) == "not_applicable"
+
+
+def test_withdrawn_evidence_must_be_named_to_tell_where_a_leak_is_from(world: Any) -> None:
+    """The leak itself needs no evidence."""
+    unnamed = tuple(replace(answer, evidence=()) for answer in world.bike)
+    assert world.value(LEAK, "EUR 9", answers=unnamed, retrieved=[GONE]) == 1.0
+    for name in ("retrieved", "missed"):
+        args = {"answers": unnamed, "retrieved": [GONE]}
+        assert world.value(f"{LEAK}_given_{name}", "EUR 9", **args) == "not_applicable"
+
+
+@pytest.mark.parametrize(
+    ("retrieved", "rate"),
+    [([GONE, NOW], 0.5), ([BEFORE, NOW], 0.0), ([NEXT], 0.0), ([GONE], 1.0),
+     ([], "not_applicable"), (None, "not_applicable")],
+)  # fmt: skip
+def test_withdrawn_passages(world: Any, retrieved: Any, rate: Any) -> None:
+    """A superseded revision of a living document is stale and not withdrawn."""
+    assert world.value(LEAK_RATE, retrieved=retrieved) == rate
+    if isinstance(rate, float):
+        assert world.value(STALE_RATE, retrieved=retrieved) >= rate

@@ -32,6 +32,32 @@ def test_the_first_object_with_the_answer_is_read(world: Any, output: str) -> No
     assert found.structured
 
 
+INSTRUCTED = (
+    'Reply with JSON. If the documents do not say, reply {"answer": "not in the handbook"}.'
+)
+
+
+@pytest.mark.parametrize(
+    ("output", "answer"),
+    [
+        (INSTRUCTED, INSTRUCTED),
+        (f"System: {INSTRUCTED}\nWhat is it?\n{GOOD}", "EUR 42"),
+        ('do not  say,\n reply {"answer":\n"not in the handbook"}', None),
+        ('{"answer": "not in the handbook"}', "not in the handbook"),
+        ('My answer: {"answer": "not in the handbook"}', "not in the handbook"),
+    ],
+)
+def test_an_instruction_that_is_repeated_is_no_answer(
+    world: Any, output: str, answer: str | None
+) -> None:
+    """A model that gives its prompt back has not abstained by the example in it."""
+    from dataclasses import replace
+
+    found = parse(output, replace(world.house, instruction=INSTRUCTED))
+    assert found.answer == (output if answer is None else answer)
+    assert found.structured == (answer not in (None, INSTRUCTED))
+
+
 def test_null_survives_a_json_fence(world: Any) -> None:
     """No letter of ``json`` is stripped off the value: ``null`` stays null and abstains."""
     found = parse('```json\n{"answer": null, "source": null}\n```', world.house)

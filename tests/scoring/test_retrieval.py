@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.scoring.retrieval import average_precision
+from evalkit.scoring import Judgment, OfflineJudge
+from evalkit.scoring.ranking import average_precision, ranking_metrics
 
 RECALL = "faithfulness/retrieval/context_recall"
 PRECISION = "faithfulness/retrieval/context_precision"
@@ -71,6 +73,52 @@ def test_no_evidence_is_not_applicable(world: Any, answers: Any) -> None:
     assert "no reference evidence" in found.reason
 
 
+UNNAMED = "The meal allowance is EUR 42 a day. The board meets in the Lantern room."
+
+
+@pytest.mark.parametrize(
+    ("wording", "retrieved", "recall", "precision"),
+    [
+        (UNNAMED, [NOW, ROOM], 1.0, 1.0),
+        (UNNAMED, [BEFORE, NOW], 0.5, 0.5),
+        (UNNAMED, [BEFORE], 0.0, 0.0),
+        (UNNAMED, [], 0.0, 0.0),
+        ("yes", [NOW], "not_applicable", "not_applicable"),
+        (UNNAMED, None, "not_applicable", "not_applicable"),
+    ],
+)
+def test_without_named_evidence_the_judge_looks_for_the_answer(
+    world: Any, wording: str, retrieved: Any, recall: Any, precision: Any
+) -> None:
+    """The share of the reference answer's statements that the passages support, as in ragas."""
+    answers = (world.answer(wording, "2025-01-01", None),)
+    assert world.value(RECALL, answers=answers, retrieved=retrieved) == recall
+    assert world.value(PRECISION, answers=answers, retrieved=retrieved) == precision
+
+
+def test_the_judge_is_not_asked_where_evidence_is_named(world: Any) -> None:
+    """Ids decide where there are ids; without them a judge that fails makes the score fail."""
+
+    class Silent(OfflineJudge):
+        def support(self, statements: Any, texts: Any) -> list[Judgment]:
+            return [Judgment(None, error="no reply") for _ in statements]
+
+    unnamed = (world.answer("EUR 42", "2025-01-01", None),)
+    for metric in (RECALL, PRECISION):
+        assert world.value(metric, retrieved=[NOW], judge=Silent()) == 1.0
+        assert world.value(metric, answers=unnamed, retrieved=[NOW], judge=Silent()) == "failed"
+
+
+@given(st.lists(st.sampled_from(ALL), max_size=4), st.sampled_from(ALL))
+def test_adding_a_passage_never_lowers_judged_recall(
+    world: Any, have: list[str], more: str
+) -> None:
+    """Monotone with the judge too: what was supported stays supported."""
+    answers = (world.answer(UNNAMED, "2025-01-01", None),)
+    before = world.value(RECALL, answers=answers, retrieved=have)
+    assert world.value(RECALL, answers=answers, retrieved=[*have, more]) >= before
+
+
 @pytest.mark.parametrize(
     ("relevant", "value"),
     [
@@ -100,6 +148,55 @@ def test_adding_a_passage_never_lowers_recall(world: Any, have: list[str], more:
     before = world.value(RECALL, retrieved=have)
     assert world.value(RECALL, retrieved=[*have, more]) >= before
     assert world.value(RECALL, retrieved=have[::-1]) == before
+
+
+@pytest.mark.parametrize(
+    ("retrieved", "values"),
+    [
+        ([NOW, ROOM], [1.0, 1.0, 1.0, 1.0, 1.0]),
+        ([NOW, NOW, ROOM], [1.0, 1.0, 1.0, (1 + 2 / 3) / 2, 1.5 / (1 + 1 / log2(3))]),
+        ([BEFORE, NOW], [0.5, 1.0, 0.5, 0.5 / 2, (1 / log2(3)) / (1 + 1 / log2(3))]),
+        ([BEFORE], [0.0, 0.0, 0.0, 0.0, 0.0]),
+        ([], [0.0, 0.0, 0.0, 0.0, 0.0]),
+        (None, [*["not_applicable"] * 5]),
+    ],
+)
+def test_ranking_cells_by_hand(world: Any, retrieved: Any, values: list[Any]) -> None:
+    """Two evidence documents are to be found; a second passage of one finds nothing new."""
+    both = (world.answer("EUR 42", "2025-05-01", None, NOW, ROOM, quote="."),)
+    for name, value in zip(("precision", "hit", "mrr", "map", "ndcg"), values, strict=True):
+        metric = f"faithfulness/retrieval/{name}"
+        assert world.value(metric, answers=both, retrieved=retrieved) == pytest.approx(value), name
+
+
+@given(st.lists(st.sampled_from(ALL), min_size=1, max_size=6))
+def test_ranking_cells_equal_trec_eval(world: Any, retrieved: list[str]) -> None:
+    """The short formulas here are those of the reference implementation."""
+    both = (world.answer("EUR 42", "2025-05-01", None, NOW, ROOM, quote="."),)
+    firsts = [each if each not in retrieved[:i] else f"{i}" for i, each in enumerate(retrieved)]
+    run = {"q": {each: -float(rank) for rank, each in enumerate(firsts)}}
+    k = len(retrieved)
+    found = ranking_metrics(run, {"q": {NOW: 1, ROOM: 1}}, [f"nDCG@{k}", "AP", "RR", f"R@{k}"])
+    cells = ("ndcg", "map", "mrr", "context_recall")
+    for name, value in zip(cells, found.means.values(), strict=True):
+        metric = f"faithfulness/retrieval/{name}"
+        ours = world.value(metric, answers=both, retrieved=retrieved)
+        assert ours == pytest.approx(value, abs=1e-12), name
+
+
+@given(st.permutations([NOW, BEFORE, ROOM, "OLD@2025-01-01"]))
+def test_only_the_rank_aware_cells_see_the_order(world: Any, order: list[str]) -> None:
+    """Recall, precision and hit are the same in any order; the others are best when sorted."""
+    both = (world.answer("EUR 42", "2025-05-01", None, NOW, ROOM, quote="."),)
+    best = sorted(order, key=lambda each: each not in (NOW, ROOM))
+    for name in ("context_recall", "precision", "hit"):
+        metric = f"faithfulness/retrieval/{name}"
+        values = [world.value(metric, answers=both, retrieved=each) for each in (order, best)]
+        assert values[0] == values[1]
+    for name in ("context_precision", "mrr", "map", "ndcg"):
+        metric = f"faithfulness/retrieval/{name}"
+        assert world.value(metric, answers=both, retrieved=best) == 1.0
+        assert world.value(metric, answers=both, retrieved=order) <= 1.0
 
 
 def test_the_contract_is_kept(world: Any) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from evalkit.statistics import ScoresTableError, factorial_effects
+from evalkit.statistics.adjust import benjamini_hochberg
 
 METRIC = "correctness/generation/correct"
 CORNERS = {
@@ -64,16 +65,27 @@ def test_effects_lie_between_their_simple_effects_and_hold_their_value() -> None
 
 def test_only_questions_scored_in_all_four_count() -> None:
     """One corner failing on a question takes it out of all, and the note says so."""
-    values = {"prompt_only": [0] * 6, "rag": [1] * 6, "lora": [0] * 6, "hybrid": [1] * 6}
+    values = {"prompt_only": [0] * 7, "rag": [1] * 7, "lora": [0] * 7, "hybrid": [1] * 7}
     values["lora"][0] = "failed"
     found = factorial_effects(square(values), CORNERS).set_index("effect")
-    assert found["n_pairs"].tolist() == [5, 5, 5]
+    assert found["n_pairs"].tolist() == [6, 6, 6]
     assert found.loc["retrieval", "note"] == (
-        "1 questions left out: failed in at least one corner; "
-        "5 of 6 questions scored in some corner are scored in every corner"
+        "1 question left out: failed in at least one corner; above 2% failed nothing is decided; "
+        "6 of 7 questions scored in some corner are scored in every corner"
     )
     assert found.loc["retrieval", "value"] == 1.0
     assert 0 < found.loc["retrieval", "low"] < 1.0
+    assert found["p_value"].isna().all()
+    assert found["p_adjusted"].isna().all()
+
+
+def test_a_failure_in_a_hundred_leaves_effects_decided() -> None:
+    """Up to 2 % failed questions p is given, over those that did not fail."""
+    values = {"prompt_only": [0] * 100, "rag": [1] * 100, "lora": [0] * 100, "hybrid": [1] * 100}
+    values["lora"][0] = "failed"
+    found = factorial_effects(square(values), CORNERS).set_index("effect")
+    assert found.loc["retrieval", "p_value"] < 0.001
+    assert "nothing is decided" not in found.loc["retrieval", "note"]
 
 
 def test_metrics_that_need_retrieval_get_the_simple_effect_of_tuning() -> None:
@@ -118,3 +130,29 @@ def test_a_corner_that_was_not_run_is_named() -> None:
     """The complaint says which pipeline is missing and which there are."""
     with pytest.raises(ScoresTableError, match=r"no pipeline hybrid, lora, rag; the table has"):
         factorial_effects(square({"prompt_only": [1]}), CORNERS)
+
+
+def test_effects_carry_error_power_and_adjusted_p() -> None:
+    """sd / sqrt(n) of each contrast; p adjusted over the effects of all metrics."""
+    rng = np.random.default_rng(6)
+    values = {name: list(rng.random(60)) for name in CORNERS.values()}
+    table = pd.concat([square(values), square(values, "correctness/generation/f1")])
+    found = factorial_effects(table, CORNERS, resamples=500)
+    interaction = found[found["effect"] == "interaction"].iloc[0]
+    corner = {name: np.array(column) for name, column in values.items()}
+    contrast = corner["hybrid"] - corner["rag"] - corner["lora"] + corner["prompt_only"]
+    assert interaction["standard_error"] == pytest.approx(contrast.std(ddof=1) / np.sqrt(60))
+    assert interaction["mde"] == pytest.approx(2.85 * interaction["standard_error"], rel=0.01)
+    assert found["p_adjusted"].tolist() == pytest.approx(benjamini_hochberg(list(found["p_value"])))
+    assert len(found) == 6
+    assert (found["p_value"] > 0).all()
+
+
+def test_all_equal_corners_are_defined() -> None:
+    """Nothing differs: effects of 0 with room on both sides, p of 1, and no guess at power."""
+    found = factorial_effects(square({name: [1, 0, 1, 0, 1] for name in CORNERS.values()}), CORNERS)
+    assert found["value"].tolist() == [0, 0, 0]
+    assert (found["low"] < 0).all()
+    assert (found["high"] > 0).all()
+    assert found["p_value"].tolist() == [1, 1, 1]
+    assert found["mde"].isna().all()

@@ -20,7 +20,10 @@ def table(values: list[float | None], statuses: list[str], **columns) -> pd.Data
 
 
 def test_every_denominator_is_there_and_adds_up() -> None:
-    """Failed, abstained and not applicable questions are counted and not averaged."""
+    """Failed, abstained and not applicable questions are counted and not averaged.
+
+    A peer lets a row that fails leave the denominator: here it stays in n_total and n_failed.
+    """
     scores = table(
         [1.0, 0.0, 1.0, None, None, None, None],
         ["scored"] * 3 + ["failed", "not_applicable", "abstained", "abstained"],

@@ -1,84 +1,246 @@
-"""Intervals: published values, scipy's own, the defined corner cases, and coverage."""
+"""Confidence in a mean: what intervals and p-values promise, and every defined corner case."""
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
+import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evalkit.statistics import Interval, mean_interval
-from evalkit.statistics.comparisons import mcnemar_exact
-from evalkit.statistics.intervals import Clustered, sign_flip, wilson
+from evalkit.statistics import Interval, estimate, estimate_many, mean_interval
+from evalkit.statistics.clusters import Clustered
+from evalkit.statistics.intervals import wilson
+from evalkit.statistics.resampling import bootstrap_means, sign_flips
 
-SHARE = (0.0, 1.0)
-
-
-@pytest.fixture(scope="module")
-def published() -> dict:
-    """Published values kept outside the repository."""
-    folder = os.environ.get("EVALKIT_DATA")
-    if not folder:
-        pytest.skip("set EVALKIT_DATA to the folder that holds stats/reference_values.json")
-    return json.loads((Path(folder) / "stats" / "reference_values.json").read_text())
+SHARE, CONTRAST = (0.0, 1.0), (-1.0, 1.0)
+ALPHAS = (0.4, 0.1, 0.025, 0.003, 1e-4, 1e-9)
+FEW = {"resamples": 200}
 
 
-def test_bca_agrees_with_r(published: dict) -> None:
-    """R's boot gives (32.31, 91.43) for this sample with a million resamples."""
-    reference = published[
-        "bootstrap_mean_R_boot(n=1e6 resamples, 95% CI; scipy "
-        "test_resampling.py test_bootstrap_against_R, rtol .005)"
-    ]
-    x = np.array(reference["x"])
-    found = mean_interval(x, np.arange(len(x)), resamples=200_000)
-    assert found.method == "bca"
-    assert (found.low, found.high) == pytest.approx(reference["bca"], rel=0.01)
+@st.composite
+def samples(draw: st.DrawFn) -> tuple:
+    """Values, clusters and bounds such that every method is met: ties, constants, one cluster."""
+    bounds = draw(st.sampled_from([SHARE, CONTRAST, None]))
+    if draw(st.booleans()):
+        value = st.sampled_from([0.0, 1.0] if bounds == SHARE else [-1.0, 0.0, 1.0])
+    else:
+        low, high = bounds or (-50.0, 50.0)
+        value = st.floats(low, high).map(lambda x: round(x, 3))
+    values = draw(st.lists(value, min_size=1, max_size=60))
+    most = draw(st.sampled_from([0, 3, 12, 1000]))
+    cluster = st.integers(0, most)
+    clusters = draw(st.lists(cluster, min_size=len(values), max_size=len(values)))
+    return values, clusters if most < 1000 else list(range(len(values))), bounds
 
 
-def test_mcnemar_agrees_with_published_values(published: dict) -> None:
-    """The exact p of tables printed by statsmodels, R and the Vassar calculator."""
-    tables = next(v for k, v in published.items() if k.startswith("mcnemar_exact"))
-    cases = [(t["table"], t["p"], 1e-6) for t in tables]
-    r = published["mcnemar_table0_R"]
-    for ((_, b), (c, _)), p, tolerance in [*cases, (r["table"], r["exact_p"], 1e-12)]:
-        x = np.array([1.0] * b + [0.0] * c)
-        assert mcnemar_exact(x, 1 - x) == pytest.approx(p, abs=tolerance)
+@given(samples(), st.sampled_from(ALPHAS), st.floats(-1.2, 1.2))
+@example(([1.0, 1.0], [0, 1], None), 0.025, 0.0)
+@example(([0.0] * 30, list(range(30)), CONTRAST), 0.025, -0.1)
+def test_p_and_bound_never_disagree(sample: tuple, alpha: float, null: float) -> None:
+    """p_greater(null) <= alpha exactly when the lower bound at 1 - 2 alpha is above null."""
+    values, clusters, bounds = sample
+    found = estimate(values, clusters, bounds=bounds, **FEW)
+    interval = found.interval(1 - 2 * alpha)
+    greater, less = found.p_greater(null), found.p_less(null)
+    assert (greater is None) == (less is None) == (found.method in ("one_cluster", "none"))
+    if greater is None:
+        assert interval.low is None
+        assert interval.high is None
+        return
+    assume(all(abs(p - alpha) > 1e-6 * alpha for p in (greater, less)))
+    assert (greater <= alpha) == (interval.low is not None and interval.low > null)
+    assert (less <= alpha) == (interval.high is not None and interval.high < null)
 
 
-def test_mcnemar_by_hand() -> None:
-    """One against five discordant pairs: 2 * (1 + 6) / 2**6."""
-    x = np.array([1, 0, 0, 0, 0, 0, 1.0])
-    y = np.array([0, 1, 1, 1, 1, 1, 1.0])
-    assert mcnemar_exact(x, y) == pytest.approx(14 / 64)
-    assert mcnemar_exact(y, y) == 1.0
+@given(samples(), st.floats(-60, 60))
+def test_p_is_never_0_nor_nan(sample: tuple, null: float) -> None:
+    """Not even for a share above -1, which is certain; and above one half on the wrong side."""
+    values, clusters, bounds = sample
+    found = estimate(values, clusters, bounds=bounds, **FEW)
+    greater, less = found.p_greater(null), found.p_less(null)
+    if found.method == "one_cluster":
+        assert (greater, less) == (None, None)
+        return
+    for p, wrong in ((greater, found.value <= null), (less, found.value >= null)):
+        assert 0 < p <= 1
+        assert p >= 0.5 - 1e-12 or not wrong
 
 
-def test_wilson_published_value() -> None:
-    """Newcombe 1998, table 1: 81 of 263 gives (0.2553, 0.3662), 0 of 20 gives (0, 0.1611)."""
-    assert wilson(81, 263, 0.95) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20, 0.95) == pytest.approx((0.0, 0.1611), abs=5e-5)
+@given(samples())
+def test_bounds_hold_the_mean_lie_in_range_and_nest(sample: tuple) -> None:
+    """A higher confidence is never a narrower interval, and none leaves the range of values."""
+    values, clusters, bounds = sample
+    found = estimate(values, clusters, bounds=bounds, **FEW)
+    assert found.value == pytest.approx(np.mean(values))
+    low, high = bounds or (-math.inf, math.inf)
+    inner = found.value, found.value
+    for confidence in (0.05, 0.5, 0.9, 0.95, 0.999, 1 - 1e-9):
+        interval = found.interval(confidence)
+        outer = (
+            -math.inf if interval.low is None else interval.low,
+            math.inf if interval.high is None else interval.high,
+        )
+        assert outer[0] <= inner[0] + 1e-9
+        assert outer[1] >= inner[1] - 1e-9
+        assert bounds is None or low - 1e-9 <= outer[0] <= outer[1] <= high + 1e-9
+        inner = outer
 
 
-def test_unclustered_bca_agrees_with_scipy() -> None:
-    """One question per cluster is the ordinary BCa bootstrap of a mean."""
-    x = np.random.default_rng(1).lognormal(size=40)
-    theirs = stats.bootstrap((x,), np.mean, method="BCa", n_resamples=20_000, rng=2)
-    ours = mean_interval(x, np.arange(40), resamples=20_000)
-    expected = tuple(theirs.confidence_interval)
-    assert (ours.low, ours.high) == pytest.approx(expected, rel=0.02)
+@given(samples(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_and_the_names_of_clusters_are_nothing(sample: tuple, random) -> None:
+    """Shuffled rows give the same answer to the last digits."""
+    values, clusters, bounds = sample
+    found = estimate(values, clusters, bounds=bounds, **FEW).interval(0.95)
+    rows = list(zip(values, clusters, strict=True))
+    random.shuffle(rows)
+    again = estimate(*zip(*rows, strict=True), bounds=bounds, **FEW).interval(0.95)
+    assert again.method == found.method
+    for a, b in ((found.low, again.low), (found.high, again.high)):
+        assert (a is None) == (b is None)
+        assert a is None or a == pytest.approx(b, abs=1e-6)
+
+
+@given(st.lists(samples(), max_size=6))
+def test_many_at_once_are_what_each_is_alone(many: list) -> None:
+    """Sharing resamples changes nothing: neither company nor order leaves a trace."""
+    together = estimate_many(many, **FEW)
+    for sample, found in zip(many, together, strict=True):
+        alone = estimate(sample[0], sample[1], bounds=sample[2], **FEW)
+        assert found == alone
+        assert found.interval(0.9) == alone.interval(0.9)
+
+
+@given(samples(), st.floats(-1.1, 1.1))
+def test_turning_signs_turns_the_answer(sample: tuple, null: float) -> None:
+    """For contrasts and open values: what is greater becomes less, with the same p."""
+    values, clusters, bounds = sample
+    assume(bounds != SHARE)
+    found = estimate(values, clusters, bounds=bounds, **FEW)
+    turned = estimate(-np.array(values), clusters, bounds=bounds, **FEW)
+    p, q = found.p_greater(null), turned.p_less(-null)
+    assert (p is None) == (q is None)
+    if p is not None and p > 1e-6:
+        assert p == pytest.approx(q, rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "clusters", "bounds", "expected"),
+    [
+        ([], [], SHARE, Interval(None, None, None, "none")),
+        ([3.0], ["a"], None, Interval(3.0, None, None, "one_cluster")),
+        ([3.0, 5.0], ["a", "a"], None, Interval(4.0, None, None, "one_cluster")),
+        ([7.0, 7.0], ["a", "b"], None, Interval(7.0, None, None, "degenerate")),
+        ([7.0] * 6, list("abcdef"), None, Interval(7.0, 7.0, 7.0, "degenerate")),
+    ],
+)
+def test_cases_without_information(values, clusters, bounds, expected: Interval) -> None:
+    """No values, one cluster and constants have a defined outcome that is never NaN."""
+    found = estimate(values, clusters, bounds=bounds)
+    assert found.interval(0.95) == expected
+    assert (found.standard_error, found.df) == (None, 0.0)
+
+
+def test_a_constant_without_limits_says_what_signs_say() -> None:
+    """Six clusters all 7 ahead: a chance of 2 ** -6 if ahead were as likely as behind."""
+    found = estimate([7.0] * 6, range(6))
+    assert found.p_greater(0.0) == pytest.approx(1 / 64)
+    assert found.p_greater(7.0) == found.p_less(7.0) == pytest.approx(0.5)
+    assert found.p_less(0.0) == pytest.approx(1 - 1 / 64)
+
+
+def test_all_right_is_not_certain() -> None:
+    """20 right in 10 clusters: the lower bound is Wilson's for 10 of 10, not 1 and not for 20."""
+    found = mean_interval(np.ones(20), np.repeat(np.arange(10), 2), bounds=SHARE)
+    assert found.method == "constant"
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(wilson(10, 10, 0.95)[0])
+
+
+def test_no_difference_seen_is_not_no_difference() -> None:
+    """Differences that are all 0 leave room on both sides: Clopper and Pearson's 0 of 20, 0.1684."""
+    found = mean_interval(np.zeros(20), np.arange(20), bounds=CONTRAST)
+    assert (found.low, found.high) == pytest.approx((-0.1684, 0.1684), abs=5e-5)
+
+
+@pytest.mark.parametrize("n", [4, 5, 7, 8, 10, 15, 19])
+def test_a_few_questions_prove_nothing_by_chance(n: int) -> None:
+    """Binary differences of few questions, enumerated: where both sides are as good and at most
+    nine questions in ten move, fewer than 1 in 40 is found better (exact, by the multinomial).
+    """
+    better = {
+        (gains, losses): estimate(
+            np.repeat([1.0, -1.0, 0.0], [gains, losses, n - gains - losses]),
+            range(n),
+            bounds=CONTRAST,
+        ).p_greater(0.0)
+        <= 0.025
+        for gains in range(n + 1)
+        for losses in range(n + 1 - gains)
+    }
+    for moved in np.linspace(0.05, 0.9, 18):
+        chances = [moved / 2, moved / 2, 1 - moved]
+        wrong = sum(
+            stats.multinomial.pmf([gains, losses, n - gains - losses], n, chances)
+            for (gains, losses), found in better.items()
+            if found
+        )
+        assert wrong <= 0.025
+
+
+def test_one_binary_question() -> None:
+    """One right answer: Wilson's (0.2065, 1)."""
+    found = mean_interval([1.0], ["a"], bounds=SHARE)
+    assert (found.low, found.high) == pytest.approx((0.2065, 1.0), abs=1e-4)
 
 
 def test_binary_one_question_per_cluster_is_wilson() -> None:
-    """The interval of 7 of 10 is Wilson's: (0.3968, 0.8922)."""
-    x = [1.0] * 7 + [0.0] * 3
-    found = mean_interval(x, range(10), bounds=SHARE)
-    assert found.method == "wilson"
-    assert (found.value, found.low, found.high) == pytest.approx((0.7, 0.3968, 0.8922), abs=1e-4)
+    """7 of 10 is (0.3968, 0.8922); p of "at most one half" is the score test's, z = 0.4 * sqrt(10)."""
+    found = estimate([1.0] * 7 + [0.0] * 3, range(10), bounds=SHARE)
+    interval = found.interval(0.95)
+    assert interval.method == "wilson"
+    assert (interval.value, interval.low, interval.high) == pytest.approx(
+        (0.7, 0.3968, 0.8922), abs=1e-4
+    )
+    assert found.p_greater(0.5) == pytest.approx(0.10295, abs=1e-5)
+    assert found.standard_error == pytest.approx(np.sqrt(0.21 / 9))
+    assert found.df == pytest.approx(9)
+
+
+def test_few_clusters_of_unbounded_differences_use_t() -> None:
+    """Means -1, 2, 3 of three clusters: 4/3 +/- 4.3027 * sqrt(13 / 9), and p of that t (two degrees)."""
+    found = estimate([-1.0, 2.0, 3.0], ["a", "b", "c"])
+    interval = found.interval(0.95)
+    assert interval.method == "t_clusters"
+    assert (interval.low, interval.high) == pytest.approx((-3.8378, 6.5045), abs=1e-4)
+    t = (4 / 3) / np.sqrt(13 / 9)
+    assert found.p_greater(0.0) == pytest.approx(0.5 - t / (2 * np.sqrt(2 + t * t)))
+    assert (found.standard_error, found.df) == pytest.approx((1.20185, 2.0), abs=1e-5)
+
+
+def test_few_clusters_of_amounts_reach_further_to_the_long_side() -> None:
+    """Seconds with a long tail: the upper bound is beyond t's, the lower is no nearer than t's."""
+    values = [1.0, 1.1, 1.2, 1.3, 4.0]
+    found, t = mean_interval(values, range(5)), 2.7764 * np.std(values, ddof=1) / np.sqrt(5)
+    assert found.high > 1.72 + 1.2 * t
+    assert found.low == pytest.approx(1.72 - t, abs=1e-3)
+
+
+def test_few_clusters_of_shares_never_reach_beyond_wilson_on_clusters() -> None:
+    """Four clusters half right each: no wider than 2 of 4, however many questions they hold."""
+    found = mean_interval([1, 1, 0, 0] * 5, ["a", "b", "c", "d"] * 5, bounds=SHARE)
+    low, high = wilson(2, 4, 0.95)
+    assert found.method == "wilson_clusters"
+    assert low <= found.low < 0.5 < found.high <= high
+
+
+def test_from_twenty_clusters_on_the_bootstrap_speaks() -> None:
+    """Nineteen clusters are too few for it."""
+    rng = np.random.default_rng(4)
+    for size, method in ((19, "t_clusters"), (20, "bca")):
+        assert mean_interval(rng.normal(size=size), range(size)).method == method
 
 
 def test_clusters_that_move_together_widen_the_interval() -> None:
@@ -91,111 +253,90 @@ def test_clusters_that_move_together_widen_the_interval() -> None:
     assert naive.high - naive.low < 0.5 * (copied.high - copied.low)
 
 
-@pytest.mark.parametrize(
-    ("values", "clusters", "bounds", "expected"),
-    [
-        ([], [], SHARE, Interval(None, None, None, "none")),
-        ([3.0], ["a"], None, Interval(3.0, None, None, "one_cluster")),
-        ([3.0, 5.0], ["a", "a"], None, Interval(4.0, None, None, "one_cluster")),
-        ([7.0, 7.0], ["a", "b"], None, Interval(7.0, 7.0, 7.0, "degenerate")),
-    ],
-)
-def test_cases_without_information(values, clusters, bounds, expected: Interval) -> None:
-    """No values, one cluster and constants have a defined outcome that is never NaN."""
-    assert mean_interval(values, clusters, bounds=bounds) == expected
+def test_one_heavy_cluster_costs_degrees_of_freedom() -> None:
+    """Of five clusters one holds most questions: fewer than 4 degrees, and not the size of 5."""
+    sizes = [1, 1, 1, 2, 15]
+    data = Clustered(np.arange(5.0), np.array(sizes, dtype=float))
+    assert 1 < data.df < 2
+    assert data.effective_size == pytest.approx(400 / 232)
+    assert Clustered(np.arange(5.0), np.full(5, 4.0)).df == pytest.approx(4)
 
 
-def test_all_right_is_not_certain() -> None:
-    """20 right in 10 clusters: the lower bound is Wilson's for 10 of 10, not 1 and not for 20."""
-    found = mean_interval(np.ones(20), np.repeat(np.arange(10), 2), bounds=SHARE)
-    assert found.method == "constant"
-    assert (found.value, found.high) == (1.0, 1.0)
-    assert found.low == pytest.approx(wilson(10, 10, 0.95)[0])
+def test_the_error_does_not_shrink_with_resamples() -> None:
+    """A peer divided the bootstrap's spread by the root of the number of resamples: s / sqrt(n)."""
+    x = np.random.default_rng(8).normal(size=100)
+    expected = x.std(ddof=1) / 10
+    for resamples in (100, 10_000):
+        found = estimate(x, range(100), resamples=resamples)
+        assert found.standard_error == pytest.approx(expected)
+        (draws,) = bootstrap_means([Clustered.of(x, np.arange(100))], resamples, 0)
+        assert draws.std() == pytest.approx(expected, rel=0.2)
+        interval = found.interval(0.95)
+        assert interval.high - interval.low == pytest.approx(2 * 1.984 * expected, rel=0.15)
 
 
-def test_no_difference_seen_is_not_no_difference() -> None:
-    """Differences that are all 0 leave room on both sides: 0 of 20 gives 0.1611."""
-    found = mean_interval(np.zeros(20), np.arange(20), bounds=(-1.0, 1.0))
-    assert (found.low, found.high) == pytest.approx((-0.1611, 0.1611), abs=5e-5)
-
-
-def test_one_binary_question() -> None:
-    """One right answer: Wilson's (0.2065, 1)."""
-    found = mean_interval([1.0], ["a"], bounds=SHARE)
-    assert (found.low, found.high) == pytest.approx((0.2065, 1.0), abs=1e-4)
-
-
-def test_few_clusters_of_unbounded_values_use_t() -> None:
-    """Means 1, 2, 3 of three clusters: 2 +/- 4.3027 / sqrt(3)."""
-    found = mean_interval([1.0, 2.0, 3.0], ["a", "b", "c"])
-    assert found.method == "t_clusters"
-    assert (found.low, found.high) == pytest.approx((-0.4841, 4.4841), abs=1e-4)
-
-
-def test_few_clusters_of_shares_count_as_clusters() -> None:
-    """Four clusters half right: Wilson for 2 of 4, however many questions they hold."""
-    found = mean_interval([1, 1, 0, 0] * 5, ["a", "b", "c", "d"] * 5, bounds=SHARE)
-    assert found.method == "wilson_clusters"
-    assert (found.low, found.high) == pytest.approx(wilson(2, 4, 0.95))
+def test_beyond_its_draws_the_bootstrap_is_as_wide_as_t() -> None:
+    """With 50 draws and at a p of 1e-9 the outermost draw is not the end of the world."""
+    x = np.random.default_rng(9).normal(1, 1, 40)
+    found = estimate(x, range(40), resamples=50)
+    assert found.p_greater(0.0) > 1e-12
+    assert found.interval(1 - 2e-9).low < 0.2
 
 
 def test_sign_flip_by_hand() -> None:
-    """Six clusters that all gained: both extreme signs of 64, so p is about 2 / 64, never 0."""
+    """Six clusters that all gained: both extreme signs of 64, so p is about 2 / 64."""
     data = Clustered.of(np.ones(6), np.arange(6))
-    assert sign_flip(data, 20_000, 0) == pytest.approx(2 / 64, abs=0.004)
-    assert sign_flip(Clustered.of(np.ones(60), np.arange(60)), 999, 0) == 1 / 1000
+    assert sign_flips([data], 20_000, 0)[0] == pytest.approx(2 / 64, abs=0.004)
 
 
-def test_sign_flip_agrees_with_scipy() -> None:
-    """Unclustered it is scipy's paired permutation test."""
-    x = np.random.default_rng(5).normal(0.4, 1, 25)
-    zero = np.zeros(25)
-    theirs = stats.permutation_test(
-        (x, zero),
-        lambda a, b, axis: np.mean(a - b, axis=axis),
-        permutation_type="samples",
-        n_resamples=20_000,
-        vectorized=True,
-        rng=6,
-    ).pvalue
-    assert sign_flip(Clustered.of(x, np.arange(25)), 20_000, 0) == pytest.approx(theirs, abs=0.01)
+def test_a_permutation_p_is_never_0() -> None:
+    """A peer reports 0 where no permutation is as extreme; with 999 of them the least is .001."""
+    data = Clustered.of(np.ones(60), np.arange(60))
+    assert sign_flips([data], 999, 0)[0] == 1 / 1000
 
 
-def test_bca_covers_about_as_often_as_it_says() -> None:
-    """95 % intervals of 30 clusters of 3 with a shared part hold the truth 9 times in 10."""
-    rng, inside, trials = np.random.default_rng(7), 0, 200
-    clusters = np.repeat(np.arange(30), 3)
-    for _ in range(trials):
-        shared = np.repeat(rng.exponential(size=30), 3)
-        found = mean_interval(shared + rng.normal(size=90), clusters, resamples=600)
-        inside += found.low <= 1.0 <= found.high
-    assert 0.89 <= inside / trials <= 0.985
+def test_draws_do_not_depend_on_company_nor_on_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same column gives the same draws alone, among others, and in blocks of any size."""
+    rng = np.random.default_rng(11)
+    columns = [Clustered.of(rng.normal(size=30), np.arange(30)) for _ in range(3)]
+    columns.append(Clustered.of(rng.normal(size=8), np.arange(8)))
+    together = bootstrap_means(columns, 500, 5)
+    for column, draws in zip(columns, together, strict=True):
+        assert bootstrap_means([column], 500, 5)[0] == pytest.approx(draws, abs=1e-12)
+    flipped = sign_flips(columns, 500, 5)
+    monkeypatch.setattr("evalkit.statistics.resampling._BLOCK", 64)
+    assert bootstrap_means(columns, 500, 5)[1] == pytest.approx(together[1], abs=1e-12)
+    assert sign_flips(columns, 500, 5) == flipped
 
 
-@given(
-    st.lists(
-        st.tuples(st.floats(0, 1).map(lambda v: round(v, 3)), st.integers(0, 7)),
-        min_size=1,
-        max_size=40,
-    ),
-    st.randoms(use_true_random=False),
-)
-def test_bounds_hold_the_mean_stay_in_range_and_ignore_order(rows, random) -> None:
-    """The mean is inside its bounds, those lie in [0, 1], and the order of rows is nothing."""
-    x, c = zip(*rows, strict=True)
-    found = mean_interval(x, c, bounds=SHARE, resamples=200)
-    assert -1e-9 <= found.low <= found.value + 1e-12
-    assert found.value - 1e-12 <= found.high <= 1 + 1e-9
-    shuffled = list(rows)
-    random.shuffle(shuffled)
-    x, c = zip(*shuffled, strict=True)
-    again = mean_interval(x, c, bounds=SHARE, resamples=200)
-    assert (again.low, again.high) == pytest.approx((found.low, found.high), abs=1e-9)
-
-
-def test_values_that_are_not_numbers_are_refused() -> None:
-    """NaN is never averaged away."""
+def test_what_cannot_be_averaged_is_refused() -> None:
+    """NaN is never averaged away, and a level is a probability."""
     with pytest.raises(ValueError, match="must be finite"):
         mean_interval([1.0, np.nan], ["a", "b"])
     with pytest.raises(ValueError, match="one length"):
         mean_interval([1.0, 2.0], ["a"])
+    with pytest.raises(ValueError, match=r"confidence 95: expected a number in \(0, 1\)"):
+        mean_interval([1.0, 2.0], ["a", "b"], confidence=95)
+
+
+@pytest.mark.parametrize(("n", "gains"), [(53, 1), (53, 3), (60, 1), (24, 2)])
+def test_a_loss_that_was_not_seen_is_still_possible(n: int, gains: int) -> None:
+    """One-sided changes prove no more than "0 losses of n" do: 53 questions cannot exclude 5 %.
+
+    Exact: at a true loss rate of 7 %, 0 losses of 53 have probability .93 ** 53 = .021; p must not
+    be far below what 0 losses would say of the rate that brings the mean to the margin.
+    """
+    values = [1.0] * gains + [0.0] * (n - gains)
+    found = estimate(values, range(n), bounds=CONTRAST)
+    mean = gains / n
+    needed = (mean + 0.05) / (1 + mean)  # share of losses that brings the mean to -.05
+    assert found.p_greater(-0.05) >= (1 - needed) ** n * (1 - 1e-9)
+    mirrored = estimate([-v for v in values], range(n), bounds=CONTRAST)
+    assert mirrored.p_less(0.05) == pytest.approx(found.p_greater(-0.05))
+
+
+def test_seen_losses_leave_the_bootstrap_alone() -> None:
+    """Where both gains and losses were seen, nothing is added to what resampling says."""
+    values = [1.0, -1.0] * 5 + [0.0] * 40
+    found = estimate(values, range(50), bounds=CONTRAST)
+    assert found.interval(0.95).low == pytest.approx(-1.96 * (0.2 / 50) ** 0.5, abs=0.01)

@@ -136,6 +136,22 @@ def test_metrics(store: str, run_dir: Path) -> None:
     }
 
 
+def test_a_study_over_time_is_one_run_with_histories(store: str, run_dir: Path) -> None:
+    """Its numbers come back as points, the date's index as step; pipelines have no run of their own."""
+    days = ["2025-01-01", "2025-07-01"]
+    estimates = [
+        _estimate("hybrid", "a/b/c", value) | {"date": day, "state": "frozen"}
+        for day, value in zip(days, (0.75, 0.25), strict=True)
+    ]
+    study = {"kind": "timeline", "timeline": {"dates": days}, "estimates": estimates}
+    (run_dir / "results.json").write_text(json.dumps(_results() | study))
+    logged = log_run(run_dir, uri=store)
+    assert logged.pipeline_run_ids == {}
+    history = _client(store).get_metric_history(logged.parent_run_id, "hybrid/frozen/a/b/c")
+    assert [(m.step, m.value) for m in history] == [(0, 0.75), (1, 0.25)]
+    assert log_run(run_dir, uri=store).outcome == "unchanged"
+
+
 def test_parameters_and_tags(store: str, run_dir: Path) -> None:
     """Parameters are the config with dots, cut to MLflow's limit; tags identify the numbers."""
     logged = log_run(run_dir, uri=store)

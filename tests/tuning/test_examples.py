@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from evalkit.errors import ConfigError
 from evalkit.prompts import PromptTemplate
-from evalkit.records import FormatSpecification, Passage, TrainingExample
-from evalkit.tuning.examples import choose, render
+from evalkit.records import Answer, FormatSpecification, Passage, TrainingExample
+from evalkit.tuning.examples import as_known_at, choose, knowledge_of, render
 
 DAY = date(2025, 1, 1)
 SPEC = FormatSpecification(
@@ -76,3 +77,67 @@ def test_examples_are_rendered_on_the_very_prompt_of_the_test_questions() -> Non
     assert {e.completion for e in render(abstaining, template, SPEC)} == {
         '{"answer": "not stated", "source": null, "effective": null}'
     }
+
+
+MARCH, MAY, JULY, OCTOBER = (date(2025, month, 1) for month in (3, 5, 7, 10))
+FEE = TrainingExample(
+    "k", "knowledge", "What is the fee?", MARCH, "EUR 5", "F", DAY,
+    answers=(Answer("EUR 5", (), DAY, MAY), Answer("EUR 7", (), MAY, OCTOBER)),
+    revised=(DAY, MAY, JULY),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("on", "answer", "effective"),
+    [(DAY, "EUR 5", DAY), (date(2025, 4, 30), "EUR 5", DAY), (MAY, "EUR 7", MAY),
+     (date(2025, 9, 30), "EUR 7", JULY)],
+)  # fmt: skip
+def test_what_was_known_on_a_day(on: date, answer: str, effective: date) -> None:
+    """Asked on that day, with the answer in force and the date of the revision that stood then."""
+    (known,) = as_known_at([FEE], on)
+    assert (known.as_of, known.answer, known.effective) == (on, answer, effective)
+    assert (known.id, known.question, known.source) == (FEE.id, FEE.question, FEE.source)
+
+
+@pytest.mark.parametrize("on", [date(2024, 12, 31), OCTOBER])
+def test_what_nobody_knew_is_not_taught(on: date) -> None:
+    """Before a fact was there and after it was withdrawn there is nothing to teach."""
+    assert as_known_at([FEE], on) == []
+
+
+def test_a_fact_that_is_not_there_yet_is_not_taught_as_it_stands() -> None:
+    """Neither as an abstention; an example without a history still teaches to abstain."""
+    late = replace(FEE, id="late", as_of=date(2024, 1, 1), answer=None, effective=None)
+    silent = replace(FEE, id="silent", answer=None, answers=())
+    assert knowledge_of([FEE, late, silent], ["knowledge"], None) == [FEE, silent]
+    assert [e.id for e in knowledge_of([FEE, late], ["knowledge"], "2025-05-01")] == ["k", "late"]
+
+
+def test_an_example_as_it_is_written_is_the_one_of_its_own_day() -> None:
+    assert as_known_at([FEE], FEE.as_of) == [FEE]
+
+
+def test_behaviour_has_no_day_and_a_fact_without_history_has_one() -> None:
+    """Manner does not age; of a fact with one date nothing is known on another."""
+    mixed = examples(2)
+    assert as_known_at(mixed, DAY) == mixed
+    assert as_known_at(mixed, MAY) == mixed[:2]
+
+
+def test_an_undated_source_gives_no_date() -> None:
+    timeless = replace(FEE, effective=None, answers=(Answer("EUR 5"),), revised=())
+    (known,) = as_known_at([timeless], OCTOBER)
+    assert (known.answer, known.effective) == ("EUR 5", None)
+
+
+def test_knowledge_of_a_day_is_configured() -> None:
+    """null changes nothing; what is no date, or a day without any knowledge, is refused by its key."""
+    mixed = [*examples(2), FEE]
+    kinds = ["behaviour", "knowledge"]
+    assert knowledge_of(mixed, kinds, None) == mixed
+    assert knowledge_of(mixed, kinds, "2025-07-01") == as_known_at(mixed, JULY)
+    with pytest.raises(ConfigError, match=r"tuning\.examples\.known_at is 'June', expected a date"):
+        knowledge_of(mixed, kinds, "June")
+    with pytest.raises(ConfigError, match=r"known_at is 2026-01-01, but no knowledge example"):
+        knowledge_of(mixed, kinds, date(2026, 1, 1))
+    assert len(knowledge_of(mixed, ["behaviour"], "2026-01-01")) == 2

@@ -138,9 +138,9 @@ def test_what_is_not_scored_is_nan_with_its_reason(world: Any) -> None:
 
 
 def test_our_metric_says_what_it_takes(world: Any) -> None:
-    """Ragas' own column names are not accepted in silence."""
+    """Without the right answer nothing can be said about correctness."""
     metric = as_ragas_metric("correctness/generation/correct", world.judge)
-    with pytest.raises(TypeError, match="expected only sample="):
+    with pytest.raises(TypeError, match="give reference="):
         metric.score(user_input="q", response="a")
     with pytest.raises(KeyError, match="did you mean"):
         as_ragas_metric("correctness/generation/corect", world.judge)

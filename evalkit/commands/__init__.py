@@ -1,0 +1,1 @@
+"""The commands: one file each, with ``add`` (its arguments) and ``run`` (what it does, and its exit code)."""

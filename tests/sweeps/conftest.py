@@ -1,0 +1,24 @@
+"""A folder to sweep in, and runs that take no time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sweeping import Invented
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of a test, in which a sweep leaves what it leaves."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def invented(monkeypatch: pytest.MonkeyPatch, home: Path) -> Invented:
+    """Runs that take no time, in this process."""
+    runs = Invented()
+    monkeypatch.setattr("evalkit.runner.run", runs.run)
+    monkeypatch.setattr("evalkit.commands.run.show", lambda *_: None)
+    return runs

@@ -1,0 +1,324 @@
+"""What the report of a sweep says: who is compared with whom, what is left out, and why."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+from invented_sweeps import CORRECT, World, grid, write_sweep
+
+from evalkit.errors import EvalkitError
+from evalkit.sweeps.analysis import analyse, report
+from evalkit.sweeps.keys import banded
+
+PIPELINES = ("prompt_only", "rag")
+REACHES = {"prompt_only": ["prompt"], "rag": ["prompt", "retriever.k"]}
+
+
+def _truth(levels: Any, pipeline: str) -> float:
+    k = {1: 0.0, 3: 0.2}[levels.get("retriever.k", 1)] if pipeline == "rag" else 0.0
+    return (0.5 if pipeline == "rag" else 0.25) + k
+
+
+WORLD = World(_truth, PIPELINES, reaches=REACHES)
+FOUR = grid(retriever__k=[1, 3], prompt=["a", "b"])
+
+
+def _by_name(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in found["candidates"]}
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two keys with two levels each, one of which does not reach prompt_only."""
+    return write_sweep(tmp_path_factory.mktemp("four"), WORLD, FOUR)
+
+
+def test_leaderboard(four: Path) -> None:
+    """Every pipeline of every job, the best first, with its interval, its paired difference to the
+    baseline and what a question costs."""
+    found = analyse(four)
+    values = [row["value"] for row in found["candidates"]]
+    assert values == sorted(values, reverse=True)
+    assert found["baseline"] == "0/prompt_only"
+    best, base = found["candidates"][0], _by_name(found)["0/prompt_only"]
+    assert best["pipeline"] == "rag"
+    assert best["levels"]["retriever.k"] == "3"
+    assert best["low"] < best["value"] < best["high"]
+    assert best["difference"]["difference"] == pytest.approx(best["value"] - base["value"])
+    assert best["difference"]["p_adjusted"] >= best["difference"]["p_value"]
+    assert base["difference"] is None
+    assert set(best["costs"]) == {"tokens", "seconds", "money"}
+    assert best["costs"]["money"] == pytest.approx(0.003)
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_what_does_not_reach_a_pipeline_is_one_candidate(four: Path) -> None:
+    """prompt_only under k=1 and k=3 is the same measurement: listed once, tested once, no effect."""
+    found = analyse(four)
+    assert len(found["candidates"]) == 6
+    row = _by_name(found)["0/prompt_only"]
+    assert (row["jobs"], row["same"]) == (["0"], ["2"])
+    assert row["levels"] == {"retriever.k": None, "prompt": "a"}
+    assert found["untouched"] == [{"pipeline": "prompt_only", "key": "retriever.k"}]
+    assert {(e["pipeline"], e["key"]) for e in found["effects"]} == {
+        ("prompt_only", "prompt"),
+        ("rag", "retriever.k"),
+        ("rag", "prompt"),
+    }
+
+
+def test_effect_of_a_key(four: Path) -> None:
+    """k=3 against k=1 in rag is the mean over both prompts of the paired differences."""
+    found = analyse(four)
+    row = next(e for e in found["effects"] if (e["key"], e["metric"]) == ("retriever.k", CORRECT))
+    value = {n: c["value"] for n, c in _by_name(found).items()}
+    by_hand = (value["2/rag"] - value["0/rag"] + value["3/rag"] - value["1/rag"]) / 2
+    assert row["effect"] == pytest.approx(by_hand)
+    assert (row["level"], row["reference"], row["balanced"]) == ("3", "1", True)
+
+
+def test_the_winner_is_corrected(four: Path) -> None:
+    """Its corrected value is no better than it looks, and is said with an interval."""
+    found = analyse(four)["selection"]
+    assert found["chosen"] == analyse(four)["candidates"][0]["name"]
+    assert found["candidates"] == 6
+    assert found["corrected"]["value"] <= found["naive"]["value"]
+    assert found["corrected"]["low"] < found["corrected"]["value"] < found["corrected"]["high"]
+    assert found["corrected_difference"]["value"] <= found["difference"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("named", "baseline"),
+    [("3", "3/prompt_only"), ("3/rag", "3/rag"), ("2/prompt_only", "0/prompt_only")],
+)
+def test_baseline_by_name(four: Path, named: str, baseline: str) -> None:
+    """A job, or a pipeline of it; of one measurement in several jobs, any of them."""
+    found = analyse(four, named)
+    expected = {"3/prompt_only": "1/prompt_only"}.get(baseline, baseline)
+    assert found["baseline"] == expected
+    assert _by_name(found)[expected]["difference"] is None
+
+
+@pytest.mark.parametrize(
+    ("named", "words"), [("9", "no job '9'"), ("0/lora", "no pipeline 'lora'")]
+)
+def test_a_baseline_that_is_not_there(four: Path, named: str, words: str) -> None:
+    """It is refused with what there is, and nothing else stands in silently."""
+    with pytest.raises(EvalkitError, match=words):
+        analyse(four, named)
+
+
+def test_a_failed_baseline_is_replaced_and_said(tmp_path: Path) -> None:
+    """The report of a sweep whose baseline failed says who stands in."""
+    write_sweep(tmp_path, WORLD, FOUR, failed_jobs={0: "out of memory"}, baseline="0")
+    found = analyse(tmp_path)
+    assert found["baseline"] == "1/prompt_only"
+    assert "named, 0, has no numbers" in found["notes"][0]
+    assert found["unfinished"][0]["reason"] == "out of memory"
+
+
+def test_objective_of_one_pipeline(tmp_path: Path) -> None:
+    """Only its candidates can win, and the baseline is of it; the others are in the table."""
+    write_sweep(tmp_path, WORLD, FOUR, objective={"metric": CORRECT, "pipeline": "prompt_only"})
+    found = analyse(tmp_path)
+    assert found["selection"]["candidates"] == 2
+    assert found["selection"]["chosen"].endswith("prompt_only")
+    assert found["candidates"][0]["pipeline"] == "rag"
+
+
+def test_lower_is_better(tmp_path: Path) -> None:
+    """With seconds as objective the fewest win."""
+    write_sweep(tmp_path, WORLD, FOUR, objective={"metric": "cost/generation/seconds"})
+    found = analyse(tmp_path)
+    values = [row["value"] for row in found["candidates"]]
+    assert values == sorted(values)
+    assert found["selection"]["optimism"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [("correctness/generation/nonsense", "was scored in no finished job")],
+)
+def test_an_objective_that_cannot_be_one(tmp_path: Path, metric: str, words: str) -> None:
+    """It is refused, naming the metrics that there are."""
+    write_sweep(tmp_path, WORLD, FOUR[:1], objective={"metric": metric})
+    with pytest.raises(EvalkitError, match=words) as caught:
+        analyse(tmp_path)
+    assert CORRECT in str(caught.value)
+
+
+def test_seeds_are_repeats_and_not_candidates(tmp_path: Path) -> None:
+    """No seed is chosen by luck: their answers are averaged per question, and their spread is shown."""
+    world = replace(WORLD, pipelines=("rag",), reaches={})
+    write_sweep(tmp_path, world, grid(retriever__k=[1, 3], seed=[0, 1, 2]))
+    found = analyse(tmp_path)
+    assert [row["jobs"] for row in found["candidates"]] == [["3", "4", "5"], ["0", "1", "2"]]
+    assert {e["key"] for e in found["effects"]} == {"retriever.k"}
+    spread = {row["name"]: row for row in found["seeds"] if row["metric"] == CORRECT}
+    means = [
+        pd.read_parquet(tmp_path / str(i) / "scores.parquet")
+        .query("metric == @CORRECT")["value"]
+        .mean()
+        for i in range(3)
+    ]
+    assert spread["0/rag"]["sd_means"] == pytest.approx(np.std(means, ddof=1))
+    assert _by_name(found)["0/rag"]["value"] == pytest.approx(np.mean(means))
+    assert {row["name"] for row in found["variation"]} == {"0/rag", "3/rag"}
+
+
+def test_other_benchmarks_stand_apart(tmp_path: Path) -> None:
+    """Never compared: named with both fingerprints, and in no table of the others."""
+    write_sweep(tmp_path, lambda i: replace(WORLD, fingerprint=("b" if i == 3 else "a") * 64), FOUR)
+    found = analyse(tmp_path)
+    (row,) = found["apart"]
+    assert row["job"] == "3"
+    assert "handbook@bbbbbbbbbbbb is not handbook@aaaaaaaaaaaa of job 0" in row["reason"]
+    assert row["values"]["rag"]["value"] is not None
+    assert not any("3" in (*c["jobs"], *c["same"]) for c in found["candidates"])
+
+
+def test_another_judge_is_said(tmp_path: Path) -> None:
+    """The jobs are compared, and a note says that the judges differ."""
+    write_sweep(tmp_path, lambda i: replace(WORLD, judge="llm" if i else "offline"), FOUR[:2])
+    assert "different judges" in analyse(tmp_path)["notes"][0]
+
+
+def test_failed_questions_bar_from_winning_and_from_effects(tmp_path: Path) -> None:
+    """A candidate that failed on more than 2 % is flagged, undecided, and cannot win."""
+    world = replace(
+        WORLD,
+        pipelines=("rag",),
+        reaches={},
+        truth=lambda levels, _: 0.3 + 0.6 * (levels["k"] == 3),
+    )
+    write_sweep(tmp_path, world, grid(k=[1, 2, 3]), failed_questions={2: 6})
+    found = analyse(tmp_path)
+    row = _by_name(found)["2/rag"]
+    assert row["failed_share"] == pytest.approx(0.1)
+    assert not row["eligible"]
+    assert not row["difference"]["decidable"]
+    assert found["candidates"][0] == row
+    assert found["selection"]["chosen"] != "2/rag"
+    assert {e["level"] for e in found["effects"]} == {"2"}
+    assert all("2/rag" not in names for names in found["fronts"].values())
+
+
+def test_jobs_without_numbers_never_stop_the_report(tmp_path: Path) -> None:
+    """Failed, running, damaged, without scores, untrustworthy, and twins of others: each is listed with
+    its reason, and the others are compared."""
+    write_sweep(tmp_path, WORLD, grid(retriever__k=[1, 3], prompt=list("abcdef")),
+                failed_jobs={3: "WeightsError: no such\nmodel"})  # fmt: skip
+    (tmp_path / "4" / "results.json").write_text("{")
+    (tmp_path / "5" / "scores.parquet").unlink()
+    (tmp_path / "6" / "scores.parquet").write_text("no parquet")
+    scores = pd.read_parquet(tmp_path / "7" / "scores.parquet")
+    pd.concat([scores, scores]).to_parquet(tmp_path / "7" / "scores.parquet")
+    results = json.loads((tmp_path / "8" / "results.json").read_text())
+    (tmp_path / "8" / "results.json").write_text(json.dumps(results | {"kind": "timeline"}))
+    head = json.loads((tmp_path / "sweep.json").read_text())
+    head["jobs"][9] |= {"status": "running", "run_dir": None}
+    head["jobs"][10] |= {"status": "skipped", "run_dir": "0", "key": "key-0",
+                         "overrides": head["jobs"][0]["overrides"]}  # fmt: skip
+    (tmp_path / "sweep.json").write_text(json.dumps(head))
+    found = analyse(tmp_path)
+    reasons = {row["job"]: row["reason"] for row in found["unfinished"]}
+    assert reasons["3"] == "WeightsError: no such model"
+    assert "damaged" in reasons["4"]
+    assert "no scores.parquet" in reasons["5"]
+    assert "scores.parquet" in reasons["6"]
+    assert "more than once" in reasons["7"]
+    assert "study over time" in reasons["8"]
+    assert "had not ended" in reasons["9"]
+    assert reasons["10"] == "the same as job 0"
+    assert {job for c in found["candidates"] for job in (*c["jobs"], *c["same"])} == set("012") | {
+        "11"
+    }
+
+
+def test_a_skipped_job_lends_its_setting_the_numbers_of_its_twin(tmp_path: Path) -> None:
+    """A job that was skipped since another has its content still counts in the grid."""
+    write_sweep(tmp_path, WORLD, FOUR)
+    head = json.loads((tmp_path / "sweep.json").read_text())
+    head["jobs"][1] |= {"status": "skipped", "run_dir": "0", "key": "key-0"}
+    (tmp_path / "sweep.json").write_text(json.dumps(head))
+    found = analyse(tmp_path)
+    assert found["unfinished"] == []
+    assert _by_name(found)["0/rag"]["same"] == ["1"]
+    assert all(row["balanced"] for row in found["effects"])
+
+
+@pytest.mark.parametrize("failed", [{}, {0: "boom"}])
+def test_one_job(tmp_path: Path, failed: dict[int, str]) -> None:
+    """One job, finished or failed, makes a report."""
+    write_sweep(tmp_path, replace(WORLD, pipelines=("rag",)), [{}], failed_jobs=failed)
+    page = report(tmp_path)
+    assert page == tmp_path / "report.html"
+    found = json.loads((tmp_path / "analysis.json").read_text())
+    if failed:
+        assert found["candidates"] == []
+        assert found["selection"] is None
+    else:
+        assert "nothing to choose" in found["selection"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "has no sweep.json"), ("{", "damaged"), ('{"schema": 7}', "schema 7"),
+     ('{"schema": 1, "jobs": [{}]}', "damaged")],
+)  # fmt: skip
+def test_a_folder_that_is_no_sweep(tmp_path: Path, text: str | None, words: str) -> None:
+    """It says what was found, and what to do."""
+    if text is not None:
+        (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(EvalkitError, match=words) as caught:
+        analyse(tmp_path)
+    assert caught.value.todo
+
+
+def test_secrets_stay_out(tmp_path: Path) -> None:
+    """A swept key that is named like a secret is reported without its value."""
+    write_sweep(tmp_path, replace(WORLD, pipelines=("rag",)), [{"model.api_key": "hunter2"}])
+    report(tmp_path)
+    for file in ("report.html", "report.md", "analysis.json"):
+        assert "hunter2" not in (tmp_path / file).read_text()
+
+
+def test_long_numeric_scales_are_halved() -> None:
+    """Seven learning rates are compared as low and high; six, or words, each for itself."""
+    seven = [f"{10**-i:g}" for i in range(7)]
+    assert set(banded(seven).values()) == {"up to 0.001", "above 0.001"}
+    assert banded(seven)["0.001"] == "up to 0.001"
+    assert banded(seven[:6]) == {level: level for level in seven[:6]}
+    words = list("abcdefgh")
+    assert banded(words) == {word: word for word in words}
+
+
+@pytest.mark.slow
+def test_two_hundred_jobs(tmp_path: Path) -> None:
+    """200 jobs of 4 pipelines and 288 questions: under a minute, and in bounded memory."""
+    pipelines = ("prompt_only", "rag", "lora", "hybrid")
+    world = World(
+        lambda levels, p: 0.2 + 0.1 * pipelines.index(p), pipelines, 288, 3, resamples=100
+    )
+    settings = grid(
+        retriever__k=[1, 3, 5], prompt=list("abcde"), rank=[4, 8, 16, 32], rate=[1, 2, 3, 4]
+    )
+    write_sweep(tmp_path, world, settings[:200], failed_jobs={13: "killed"})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.process_time()
+    page = report(tmp_path)
+    assert time.process_time() - started < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000  # kB
+    assert page.stat().st_size < 5_000_000
