@@ -5,12 +5,16 @@
 # make report-judges       hold the offline judge to small edits and, with EVALKIT_DATA, to RAGTruth
 # make report-endoflife    all four pipelines on dated pages, with EVALKIT_DATA (half an hour)
 PYTHON ?= python3
+JOBS   ?= 2
 # cpu or gpu; the two faiss packages overwrite each other's files, so only one is ever installed.
 FAISS  ?= cpu
 OTHER  := $(if $(filter gpu,$(FAISS)),cpu,gpu)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(FAISS)
+# Beside it what development needs: the tools, and all launchers of sweeps, which the suite tries.
+DEV    := $(VENV)/.dev-$(FAISS)
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
 STUDIES := quartet ladder roll_forward
 
 .DEFAULT_GOAL := help
@@ -26,10 +30,14 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "evalkit needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@rm -f $(VENV)/.ready-*
+	@rm -f $(VENV)/.ready-* $(VENV)/.dev-*
 	@! $(BIN)/python -m pip show --quiet faiss-$(OTHER) 2>/dev/null || \
 	  $(BIN)/python -m pip uninstall --quiet --yes faiss-cpu faiss-gpu 2>/dev/null
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(FAISS),dev]'
+	$(PIP) '.[$(FAISS)]'
+	@touch $@
+
+$(DEV): $(READY)
+	$(PIP) '.[$(FAISS),dev]'
 	@touch $@
 
 demo: $(READY)
@@ -53,20 +61,21 @@ report-judges: $(READY)
 	$(BIN)/python tests/benchmarks/minimal_pairs.py
 	$(if $(EVALKIT_DATA),$(BIN)/python tests/benchmarks/ragtruth_judge.py)
 
+# One thread each: two processes that use both cores get in each other's way.
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-check: $(READY)
+check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY)
+format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-wheel: $(READY)
+wheel: $(DEV)
 	$(BIN)/python -m build
 
 clean:

@@ -65,7 +65,7 @@ class Answers:
         self._generator = generator
         self._fetch = fetch
         self._rows = store.rows("generations", {**generator.identity, "stage": GENERATION_VERSION})
-        self._count = _Counts(experiment, generator, store)
+        self._count = _Counts(generator, store)
         self._failed: dict[str, Any] = {}  # not stored, so that a rerun tries them again
 
     @property
@@ -151,21 +151,15 @@ class Answers:
 
 
 class _Counts:
-    """Tokens of prompts as a generator counts them, stored: a rerun needs no tokenizer.
+    """Tokens of prompts as a generator counts them, stored: a rerun needs no tokenizer."""
 
-    A tokenizer of a server's model is not in the generator's identity, so its counts are not stored.
-    """
-
-    def __init__(self, experiment: Experiment, generator: Generator, store: Store) -> None:
+    def __init__(self, generator: Generator, store: Store) -> None:
         self._generator = generator
         self._new: dict[str, int] = {}
-        given = experiment.config["model"]["engine"].get("tokenizer")
         inputs = {**generator.identity, "stage": f"prompts-{PROMPTS_VERSION}"}
-        self._rows = None if given else store.rows("prompts", inputs)
+        self._rows = store.rows("prompts", inputs)
 
     def __call__(self, messages: list[Message]) -> int:
-        if self._rows is None:
-            return self._generator.count_tokens(messages)
         key = content_hash(messages)
         if key in self._new:
             return self._new[key]
@@ -176,13 +170,12 @@ class _Counts:
 
     def keep(self) -> None:
         """Store what was counted since."""
-        if self._rows is not None and self._new:
+        if self._new:
             self._rows.put(self._new)
             self._new = {}
 
     def close(self) -> None:
-        if self._rows is not None:
-            self._rows.close()
+        self._rows.close()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from evalkit.prompts import PromptTemplate
 from evalkit.retrieval import Chunker, Embedder, Visibility
 from evalkit.scoring import Judge
 from evalkit.statistics.hypotheses import Hypothesis
+from evalkit.store import source_of
 from evalkit.tuning.examples import Example, choose, knowledge_of, render
 
 
@@ -169,7 +170,8 @@ class Experiment:
     def embedder_inputs(self) -> dict[str, Any]:
         """Everything about the embedder that can change a vector or its name."""
         part = self.config["embedder"]
-        encoder = dict(part["encoder"])
+        code = source_of(str(part["encoder"]["_target_"]))
+        encoder = {**part["encoder"], **({"code": code} if code else {})}
         return {"embedder": part["name"], "weights": self.embedder_identity, "encoder": encoder}
 
     @cached_property
@@ -178,10 +180,8 @@ class Experiment:
         encoder = make(part["encoder"], "embedder.encoder")
         if not part.get("weights"):
             return encoder  # type: ignore[no-any-return]
-        made: Embedder = call(
-            encoder, "embedder.encoder", weights.obtain(part["weights"]).folder, name=part["name"]
-        )
-        return made
+        folder = weights.obtain(part["weights"]).folder
+        return call(encoder, "embedder.encoder", folder, name=part["name"])  # type: ignore[no-any-return]
 
     @cached_property
     def chunker(self) -> Chunker:

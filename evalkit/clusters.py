@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,13 +27,16 @@ def connected(address: str | None, runtime_env: Mapping[str, Any] | None = None)
     options: dict[str, Any] = {} if address else {"include_dashboard": False}
     if runtime_env:
         options["runtime_env"] = dict(runtime_env)
+    # Ray says at each start that access to the cluster is kept by a token, as it should be.
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     try:
         # "local" and not None, which would join whatever cluster RAY_ADDRESS names.
         ray.init(address=address or "local", configure_logging=False, **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise ConfigError(
             f"could not reach Ray at {address or 'this machine'}: {' '.join(str(error).split())[:300]}",
-            todo="check the address, or leave it out for a cluster of this machine",
+            todo="check the address (RAY_AUTH_MODE=token where the cluster asks for one), or leave it"
+            " out for a cluster of this machine",
         ) from error
     try:
         yield ray

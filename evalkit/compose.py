@@ -202,7 +202,8 @@ def _on_one_line(error: Exception, overrides: Sequence[str]) -> str:
     for override in overrides:
         if without_secret_value(override) != override:
             text = text.replace(override.partition("=")[2], REDACTED)
-    if found := re.search(r"Could not (?:load|find) '(\w+)/", text):  # Hydra lists options at times
+    # Hydra lists options at times, and its own completely.
+    if found := re.search(r"Could not (?:load|find) '(?!hydra/)([\w/]+)/", text):
         text = text.partition("Available options")[0].strip().rstrip(".")
         text += f". Options of {found[1]}: {', '.join(options(found[1]))}."
     return " ".join(text.split())

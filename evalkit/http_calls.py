@@ -1,8 +1,8 @@
 """Calls to servers of language models: what may be spent, and when a failed call is tried again.
 
-Shared by whatever asks such a server: the engine that answers and the judge that scores. A call is
-counted against the spending cap before it is sent. The waiting itself is tenacity's; here is what
-it goes by: exponential back-off with jitter, and ``Retry-After``.
+Shared by the engine that answers and the judge that scores. A call is counted against the spending
+cap before it is sent. The waiting is tenacity's; here is what it goes by: exponential back-off with
+jitter, and ``Retry-After``.
 """
 
 from __future__ import annotations
@@ -26,9 +26,6 @@ FEWEST_UNANSWERED = 3
 """Requests without an answer below which a server does not count as down."""
 _UNREACHED = frozenset({"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"})
 """Errors, of whichever library, that come before a request is sent."""
-
-
-# --- spending ----------------------------------------------------------------------------------
 
 
 class SpendingCapError(RuntimeError):
@@ -138,6 +135,7 @@ class CallError(RuntimeError):
         passing: Whether a later try may fare better.
         retry_after: Seconds that the server asked to wait; None where it did not.
         status: Of HTTP; None where there was no reply.
+        reached: Whether the request came to the server at all.
     """
 
     def __init__(
@@ -147,11 +145,11 @@ class CallError(RuntimeError):
         passing: bool = False,
         retry_after: float | None = None,
         status: int | None = None,
+        reached: bool = True,
     ) -> None:
         super().__init__(reason)
-        self.passing = passing
-        self.retry_after = retry_after
-        self.status = status
+        self.passing, self.reached = passing, reached
+        self.retry_after, self.status = retry_after, status
 
 
 @dataclass(frozen=True)
@@ -215,25 +213,31 @@ class Patience:
 class Silence:
     """Notices that a server is down: it answered nobody while all attempts of a call were made.
 
-    ``broken`` says why the server is not asked any more; it is empty while it is.
+    ``broken`` says why it is not asked any more; it is empty while it is.
+
+    Args:
+        calls: So many given up in a row, and a server that can be reached counts as down too: it may
+            be their prompts that it chokes on.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, calls: int = 1) -> None:
         self.broken = ""
-        self._bearable = max(patience.attempts, FEWEST_UNANSWERED)
-        self._unanswered = 0
+        self._bearable, self._calls = max(patience.attempts, FEWEST_UNANSWERED), calls
+        self._unanswered = self._given_up = 0
 
     def attempt(self, answered: bool) -> None:
         """Note one request; an error is an answer too."""
-        self._unanswered = 0 if answered else self._unanswered + 1
+        self._unanswered += 1
+        if answered:
+            self._unanswered = self._given_up = 0
 
-    def gave_up(self, reason: str) -> None:
+    def gave_up(self, reason: str, *, reached: bool = True) -> None:
         """Note that all attempts of a call went unanswered, the last for this reason."""
-        if self._unanswered >= self._bearable:
-            self.broken = (
-                f"the server gave no answer to {self._unanswered} requests in a row ({reason}) and"
-                " is not asked again in this run; run again when it is up"
-            )
+        self._given_up += 1
+        down = not reached or self._given_up >= self._calls
+        if down and self._unanswered >= self._bearable:
+            said = f"the server gave no answer to {self._unanswered} requests in a row ({reason})"
+            self.broken = f"{said} and is not asked again in this run; run again when it is up"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -283,16 +287,12 @@ def call_error(error: Exception) -> CallError:
     for each in causes(error):
         status = getattr(each, "status_code", None)
         if isinstance(status, int):
-            headers = getattr(getattr(each, "response", None), "headers", {})
+            asked = retry_after(getattr(getattr(each, "response", None), "headers", {}))
             # A used-up account has the status of too many requests, and waiting mends nothing.
             passing = status in PASSING and getattr(each, "code", None) != "insufficient_quota"
-            told = " ".join(str(each).split())[:300]
-            return CallError(
-                f"HTTP {status}: {told}",
-                passing=passing,
-                retry_after=retry_after(headers),
-                status=status,
-            )
+            told = f"HTTP {status}: {' '.join(str(each).split())[:300]}"
+            return CallError(told, passing=passing, retry_after=asked, status=status)
     innermost = list(causes(error))[-1]
-    reason = " ".join(str(innermost).split())[:300]
-    return CallError(f"{type(innermost).__name__}: {reason}", passing=True)
+    told = f"{type(innermost).__name__}: {' '.join(str(innermost).split())[:300]}"
+    # Without a status, what cost nothing never came to the server.
+    return CallError(told, passing=True, reached=not unbilled(error))

@@ -67,16 +67,18 @@ class Stage:
 class Progress:
     """The stages of a run, shown while they last and timed for the report.
 
-    ``shown=None`` shows bars exactly where standard error is a terminal.
+    ``shown=None`` shows bars exactly where standard error is a terminal; ``kept=False`` takes them
+    away at the end.
     """
 
     shown: bool | None = None
+    kept: bool = True
     timings: list[dict[str, Any]] = field(default_factory=list)
     _bars: Any = None
 
     def __enter__(self) -> Progress:
         if self.shown if self.shown is not None else sys.stderr.isatty():
-            self._bars = _bars()
+            self._bars = _bars(self.kept)
             self._bars.start()
         return self
 
@@ -109,7 +111,7 @@ class Progress:
         )
 
 
-def _bars() -> Any:
+def _bars(kept: bool) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, ProgressColumn, TextColumn
     from rich.progress import Progress as Bars
@@ -146,6 +148,7 @@ def _bars() -> Any:
         Text("{task.fields[doing]} {task.fields[detail]}", overflow="ellipsis", ratio=1),
         console=Console(stderr=True),
         expand=True,
+        transient=not kept,
     )
 
 

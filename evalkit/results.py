@@ -50,21 +50,7 @@ def build(
     benchmark, pipelines, adapter = experiment.benchmark, experiment.pipelines, answered.adapter
     signer = Signer(experiment, answered, judge)
     return {
-        "schema": SCHEMA,
-        "evalkit": __version__,
-        "experiment": experiment.config["name"],
-        "title": experiment.config.get("title"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "benchmark": {
-            "name": benchmark.name,
-            "fingerprint": benchmark.fingerprint,
-            "questions": len(benchmark.questions),
-            "categories": benchmark.categories,
-            "license": benchmark.license,
-        },
-        "model": experiment.config["model"]["name"],
-        "statistics": dict(experiment.statistics),
-        "repeats": experiment.repeats,
+        **opening(experiment),
         "pipelines": [_pipeline(p, adapter) | {"setup": signer.setups[p.name]} for p in pipelines],
         "notes": [
             *notes(pipelines, experiment.training_template),
@@ -86,6 +72,28 @@ def build(
         "judge": describe_judge(judge),
         "training": dict(adapter.report) if adapter and adapter.report else None,
         "warnings": answered.tally.warnings(experiment.decoding.max_new_tokens),
+    }
+
+
+def opening(experiment: Experiment) -> dict[str, Any]:
+    """What ``results.json`` begins with, of a run and of a study over time."""
+    benchmark = experiment.benchmark
+    return {
+        "schema": SCHEMA,
+        "evalkit": __version__,
+        "experiment": experiment.config["name"],
+        "title": experiment.config.get("title"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "benchmark": {
+            "name": benchmark.name,
+            "fingerprint": benchmark.fingerprint,
+            "questions": len(benchmark.questions),
+            "categories": benchmark.categories,
+            "license": benchmark.license,
+        },
+        "model": experiment.config["model"]["name"],
+        "statistics": dict(experiment.statistics),
+        "repeats": experiment.repeats,
     }
 
 

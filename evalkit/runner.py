@@ -20,6 +20,7 @@ from evalkit.environment import describe_environment
 from evalkit.errors import EvalkitError, is_disk_problem
 from evalkit.generation.base import Generator
 from evalkit.measures import Plan, measured
+from evalkit.plurals import counted
 from evalkit.preflight import refuse_early, refuse_format
 from evalkit.progress import Progress
 from evalkit.quiet import no_telemetry
@@ -171,7 +172,7 @@ class _Run:
         plan = Plan.of(
             experiment.pipelines, experiment.hypotheses, experiment.repeats, experiment.statistics
         )
-        with self.progress.stage("compare", f"{len(names)} pipelines"):
+        with self.progress.stage("compare", counted(len(names), "pipeline")):
             numbers = measured(scores, plan, self.store)
             built = results.build(
                 experiment, numbers, answered, experiment.judge, describe_environment(),

@@ -15,6 +15,7 @@ from typing import Any
 from evalkit.assemble import Experiment
 from evalkit.making import make
 from evalkit.pipelines import gold_passages
+from evalkit.plurals import counted
 from evalkit.progress import Progress, Stage
 from evalkit.records import Passage, Question, Retrieved
 from evalkit.retrieval import Query, Recency, Retriever
@@ -22,7 +23,7 @@ from evalkit.retrieval.build import Build, Materials
 from evalkit.retrieval.update import IndexUpdate, update
 from evalkit.retrieval.update import index_at as retriever_at
 from evalkit.retrieval.vectors import VECTORS_VERSION, StoredVectors
-from evalkit.store import Store, build_cost
+from evalkit.store import Store, build_cost, source_of
 from evalkit.tally import Tally
 from evalkit.tuning.lora import TUNING_VERSION
 
@@ -76,9 +77,9 @@ class Answered:
 def chunk(experiment: Experiment, progress: Progress) -> list[Passage]:
     """Every revision of the corpus as passages."""
     revisions = experiment.benchmark.revisions
-    with progress.stage("chunk", f"{len(revisions)} revisions", len(revisions)) as stage:
+    with progress.stage("chunk", counted(len(revisions), "revision"), len(revisions)) as stage:
         passages = experiment.chunker.passages(revisions)
-        stage.advance(len(revisions), f"into {len(passages)} passages")
+        stage.advance(len(revisions), f"into {counted(len(passages), 'passage')}")
     return passages
 
 
@@ -170,8 +171,10 @@ def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
         "settings": {**part["settings"], **experiment.tuning_place},
         "examples": content_hash([asdict(e) for e in examples]),
     }
+    if code := source_of(str(part["train"]["_target_"])):
+        inputs["code"] = code
 
-    with progress.stage("train", f"{part['name']} on {len(examples)} examples") as stage:
+    with progress.stage("train", f"{part['name']} on {counted(len(examples), 'example')}") as stage:
 
         def build(folder: Path) -> None:
             trainer = make(part["train"], "tuning.train")

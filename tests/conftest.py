@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,12 @@ os.environ["RAGAS_DO_NOT_TRACK"] = "true"
 
 sys.path.append(str(Path(__file__).parent / "faulty"))  # helpers that several rooms share
 
-CHAT_TEMPLATE = (
-    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}<end>{% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
-
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random 2-layer Llama (about 60,000 parameters) and a byte tokenizer."""
     import torch
+    from byte_tokenizer import byte_tokenizer
     from transformers import LlamaConfig, LlamaForCausalLM
 
     folder = tmp_path_factory.mktemp("tiny-llama")
@@ -52,26 +49,6 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     byte_tokenizer().save_pretrained(folder)
     return folder
-
-
-def byte_tokenizer() -> Any:
-    """One token a byte, and five special tokens."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({symbol: i for i, symbol in enumerate(alphabet)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        eos_token="<end>",
-        bos_token="<start>",
-        additional_special_tokens=["<system>", "<user>", "<assistant>"],
-    )
-    fast.chat_template = CHAT_TEMPLATE
-    return fast
 
 
 @pytest.fixture
@@ -245,7 +222,8 @@ def tiny_overrides(tiny_model: Path, shared_benchmark: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def quartet(tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One finished run of the four pipelines: ``.result``, its ``.overrides`` and its ``.store``.
+    """One finished run of the four pipelines: ``.result``, its ``.overrides`` and its ``.store``, in
+    which it left so many ``.adapters``; other tests put more there.
 
     The overrides leave the study's hypotheses out, so that fewer pipelines can be run with them.
     """
@@ -257,7 +235,23 @@ def quartet(tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory)
     overrides = ["experiment=quartet", *tiny_overrides, f"store={folder / 'store'}"]
     result = evalkit.run(*overrides, f"run_dir={folder / 'run'}")
     overrides.append("hypotheses=[]")
-    return SimpleNamespace(result=result, overrides=overrides, store=folder / "store")
+    store = folder / "store"
+    adapters = sum(f.is_dir() for f in (store / "adapter").iterdir())
+    return SimpleNamespace(result=result, overrides=overrides, store=store, adapters=adapters)
+
+
+@pytest.fixture
+def keys(tiny_overrides: list[str], tmp_path: Path) -> Callable[..., Any]:
+    """``keys(*overrides)``: of every stage of a tiny experiment, each time with another store."""
+    from stage_keys import stage_keys
+
+    numbers = count()
+
+    def of(*overrides: str) -> Any:
+        given = [*tiny_overrides, "pipeline=[prompt_only,rag,lora]", *overrides]
+        return stage_keys(given, tmp_path / f"store-{next(numbers)}")
+
+    return of
 
 
 @pytest.fixture

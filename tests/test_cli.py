@@ -94,6 +94,10 @@ def test_wrong_arguments_are_refused(
             ["--cfg", "job", "model=gpt9"],
             "Could not find 'model/gpt9'. Options of model: hub, openai, path, smollm2_135m, vllm.",
         ),
+        (
+            ["model/engine=openai"],
+            "Could not find 'model/engine/openai'. Options of model/engine: transformers, vllm.",
+        ),
         (["--cfg", "job", "nonsense=1"], "Could not override 'nonsense'"),
         (["limit=0"], "limit is 0"),
     ],

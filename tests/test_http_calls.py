@@ -16,6 +16,7 @@ from evalkit.http_calls import (
     Budget,
     CallError,
     Patience,
+    Silence,
     Spending,
     SpendingCapError,
     call_error,
@@ -99,6 +100,30 @@ def test_what_is_tried_again() -> None:
     assert not patience.again(SpendingCapError("x"))
 
 
+@pytest.mark.parametrize(
+    ("attempts", "reached", "calls", "most"),
+    [(6, True, 1, 6), (6, False, 4, 6), (2, True, 4, 8), (1, False, 1, 3), (1, True, 5, 5)],
+)
+def test_a_server_is_down_that_answered_nobody_for_long_enough(
+    attempts: int, reached: bool, calls: int, most: int
+) -> None:
+    """All attempts of a call, of three requests at least; of several calls where it is one that
+    takes requests. Then it says why, and whatever is answered before begins the count anew.
+    """
+    silence, tried = Silence(Patience(attempts), calls), 0
+    for answered in (False, False, True):
+        silence.attempt(answered)
+    silence.gave_up("of before")
+    silence.attempt(True)
+    while not silence.broken:
+        tried += 1
+        silence.attempt(False)
+        if tried % attempts == 0:
+            silence.gave_up("refused", reached=reached)
+    assert tried == most
+    assert f"no answer to {most} requests in a row (refused)" in silence.broken
+
+
 class StatusError(Exception):
     def __init__(self, status: int, code: str | None = None, **headers: str) -> None:
         super().__init__(f"status {status}")
@@ -115,6 +140,14 @@ def test_an_error_is_told_in_one_line_with_what_waiting_can_mend() -> None:
     assert not call_error(StatusError(429, "insufficient_quota")).passing
     assert not call_error(StatusError(400)).passing
     assert str(call_error(ValueError("two\nlines"))) == "ValueError: two lines"
+
+
+def test_a_server_that_was_never_reached_is_told_from_one_that_does_not_answer() -> None:
+    wrapped = RuntimeError("Connection error.")
+    wrapped.__cause__ = ConnectionRefusedError()
+    assert not call_error(wrapped).reached
+    for error in (TimeoutError(), ValueError("half a reply"), StatusError(503)):
+        assert call_error(error).reached
 
 
 def test_only_what_was_refused_or_never_sent_cost_nothing() -> None:

@@ -64,9 +64,7 @@ def stamps(project: Path) -> list[str]:
 def test_one_flavour_of_faiss_at_a_time(project: Path) -> None:
     """Changing takes the other one out first, with its stamp; changing back works too."""
     for flavour in ("cpu", "gpu", "cpu"):
-        assert any(
-            f".[{flavour},dev]" in call for call in make(project, "install", f"FAISS={flavour}")
-        )
+        assert any(f".[{flavour}]" in call for call in make(project, "install", f"FAISS={flavour}"))
         assert installed(project) == [f"faiss-{flavour}"]
         assert stamps(project) == [f".ready-{flavour}"]
         assert make(project, "install", f"FAISS={flavour}") == [], "once is enough"
@@ -74,6 +72,13 @@ def test_one_flavour_of_faiss_at_a_time(project: Path) -> None:
 
 def test_a_first_installation_removes_nothing(project: Path) -> None:
     assert not any("uninstall" in call for call in make(project, "install"))
+
+
+def test_only_development_brings_its_tools(project: Path) -> None:
+    """The demo needs neither them nor the launchers of sweeps."""
+    assert not any("dev" in call for call in make(project, "demo"))
+    assert any(".[cpu,dev]" in call for call in make(project, ".venv/.dev-cpu"))
+    assert make(project, ".venv/.dev-cpu") == [], "once is enough"
 
 
 def test_reports_are_those_of_fresh_runs(project: Path) -> None:

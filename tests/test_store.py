@@ -157,6 +157,8 @@ def test_a_store_that_cannot_be_made_says_where(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"store .*file/store[\s\S]*store=DIR"):
         Store(tmp_path / "file" / "store")
+    with pytest.raises(StoreError, match=r"the store .*file is a file[\s\S]*store=DIR"):
+        Store(tmp_path / "file")
 
 
 def test_a_store_knows_what_was_asked_of_it(tmp_path: Path) -> None:

@@ -206,9 +206,11 @@ def test_leftovers_are_swept_whatever_accident_left_them(tmp_path: Path) -> None
         (kind / name / "part").write_bytes(b"x" * 10)
     (kind / f"{key}.lock").write_text("")
     (rows / "rows.damaged").write_bytes(b"x" * 10)
+    (rows / f"rows.sqlite.{'0' * 16}.lock").write_text("")
     planned = plan(tmp_path, now=NOW)
     assert sorted(left.what for left in planned.leftovers) == [
-        "damaged rows, set aside", "half removed", "lock of nothing", "unfinished build", "unfinished build",
+        "damaged rows, set aside", "half removed", "lock of nothing", "lock of nothing", "unfinished build",
+        "unfinished build",
     ]  # fmt: skip
     assert (planned.bytes, planned.items) == (40, [])
     remove(tmp_path, planned)
@@ -284,7 +286,7 @@ def test_a_file_that_cannot_be_removed_is_said(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(shutil, "rmtree", refuse)
-    with pytest.raises(StoreError, match=rf"could not remove {folder}.*Permission denied"):
+    with pytest.raises(StoreError, match=rf"could not clean up {folder}.*Permission denied"):
         remove(tmp_path, plan(tmp_path, older_than_days=0, now=NOW))
     monkeypatch.undo()
     assert [left.what for left in leftovers(tmp_path)] == ["half removed", "lock of nothing"]

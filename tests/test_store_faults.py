@@ -6,10 +6,7 @@ import errno
 import json
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +21,8 @@ from hypothesis import strategies as st
 
 from evalkit.errors import StoreError
 from evalkit.store import Rows, Store
+from evalkit.store.cleaning import plan
+from evalkit.store.inventory import items
 
 VALUES = {f"key {i}": {"text": f"answer {i} " * 40} for i in range(60)}
 
@@ -266,68 +265,13 @@ def test_a_store_that_can_only_be_read_gives_what_it_has_and_refuses_the_rest(
     assert (found / "x").read_text() == "whole"
     with pytest.raises(StoreError, match=r"could not write to the store[\s\S]*store=DIR"):
         store.artifact("index", {"a": 2}, write("x", "new"))
-    with pytest.raises(StoreError, match=r"could not (open|write)[\s\S]*permissions|store=DIR"):
+    with pytest.raises(StoreError, match=r"could not (open|write)[\s\S]*store=DIR"):
         store.rows("generations", {})
-    with pytest.raises(StoreError, match=r"could not (open|write)"):
+    with pytest.raises(StoreError, match=r"could not (open|write)[\s\S]*store=DIR"):
         store.rows("generations", {"b": 1})
-
-
-# --- a process that is killed ------------------------------------------------------------------
-
-BUILDER = """
-import sys, time
-from pathlib import Path
-from evalkit.store import Store
-def build(folder):
-    (folder / "half").write_text("x")
-    print("building", flush=True)
-    time.sleep(60)
-Store(Path(sys.argv[1])).artifact("index", {"a": 1}, build)
-"""
-WRITER = """
-import sys
-from pathlib import Path
-from evalkit.store import Store
-rows = Store(Path(sys.argv[1])).rows("generations", {})
-for number in range(100_000):
-    rows.put({str(number): "x" * 300})
-    print(number, flush=True)
-"""
-
-
-def child(code: str, *given: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, given)], stdout=subprocess.PIPE, text=True
-    )
-
-
-def test_a_build_that_is_killed_is_done_again(tmp_path: Path) -> None:
-    """Its lock is free at once, and what it left is swept by the next one to build."""
-    killed = child(BUILDER, tmp_path)
-    assert killed.stdout is not None
-    killed.stdout.readline()
-    assert len(list((tmp_path / "index").glob(".building-*"))) == 1
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    started = time.monotonic()
-    built = Store(tmp_path).artifact("index", {"a": 1}, write("x", "1"))
-    assert time.monotonic() - started < 5
-    assert sorted(p.name for p in built.iterdir()) == ["manifest.json", "x"]
-    assert list((tmp_path / "index").glob(".building-*")) == []
-
-
-@pytest.mark.parametrize("after", [3, 40, 150])
-def test_what_was_put_survives_a_kill(after: int, tmp_path: Path) -> None:
-    """Every row whose ``put`` had returned is there, whole."""
-    killed = child(WRITER, tmp_path)
-    assert killed.stdout is not None
-    for _ in range(after):
-        killed.stdout.readline()
-    killed.send_signal(signal.SIGKILL)
-    told, _ = killed.communicate()
-    last = after + len([line for line in told.split("\n")[:-1] if line])
-    found = Store(tmp_path).rows("generations", {}).get(map(str, range(last)))
-    assert found == {str(n): "x" * 300 for n in range(last)}
+    assert len(items(readonly)) == 2
+    with pytest.raises(StoreError, match=rf"could not clean up {readonly}: .*denied"):
+        plan(readonly, older_than_days=0, now=time.time() + 9)
 
 
 def test_the_manifest_is_whole_whoever_reads_it(tmp_path: Path) -> None:

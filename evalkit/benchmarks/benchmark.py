@@ -140,10 +140,10 @@ class Benchmark:
         wanted = set(ids)
         unknown = sorted(wanted - {question.id for question in self.questions})
         if unknown:
-            listed = ", ".join(unknown[:10]) + (" ..." if len(unknown) > 10 else "")
+            more = f", ... ({len(unknown)} in all)" if len(unknown) > 10 else ""
             raise BenchmarkError(
-                f"{len(unknown)} ids are no questions of the benchmark {self.name!r}: {listed}; "
-                "expected ids of questions.jsonl"
+                f"the benchmark {self.name!r} has no question {', '.join(unknown[:10])}{more};"
+                " expected ids of questions.jsonl"
             )
         return replace(self, questions=tuple(q for q in self.questions if q.id in wanted))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from evalkit.benchmarks.lines import Problem
 from evalkit.benchmarks.rules import corpus_problems, question_problems
 from evalkit.benchmarks.schema import FIELDS, OPTIONS_FILE
 from evalkit.errors import EvalkitError
+from evalkit.plurals import counted
 
 _SHOWN = 20
 _FILE_ORDER = (OPTIONS_FILE, *FIELDS)
@@ -30,6 +31,9 @@ class BenchmarkError(EvalkitError):
 
 def check(folder: str | os.PathLike[str], *, as_of: str | None = None) -> list[Problem]:
     """Every problem of the files in ``folder``, ordered by file and line; empty if it is sound.
+
+    Where a file cannot be read whole, what the others say of it cannot be checked: that comes last,
+    in one problem for each of them.
 
     Args:
         folder: Where ``corpus.jsonl``, ``questions.jsonl`` and perhaps ``training.jsonl`` and
@@ -56,7 +60,18 @@ def checked(
         *question_problems(files),
         *training_problems(files),
     ]
-    return files, sorted(problems, key=lambda each: (_FILE_ORDER.index(each.file), each.line))
+    causes = [each for each in problems if not each.cause]
+    causes.sort(key=lambda each: (_FILE_ORDER.index(each.file), each.line))
+    return files, [*causes, *_unchecked(each for each in problems if each.cause)]
+
+
+def _unchecked(problems: Iterable[Problem]) -> Iterator[Problem]:
+    lines: dict[tuple[str, str], set[int]] = {}
+    for each in problems:
+        lines.setdefault((each.file, each.cause), set()).add(each.line)
+    for (file, cause), numbers in sorted(lines.items()):
+        message = f"{counted(len(numbers), 'line')} could not be checked against {cause}"
+        yield Problem(file, 0, "", message, f"{cause} mended first", cause)
 
 
 def listing(problems: Sequence[Problem], limit: int | None = None) -> str:
@@ -65,8 +80,8 @@ def listing(problems: Sequence[Problem], limit: int | None = None) -> str:
     lines = [str(problem) for problem in shown]
     if len(shown) < len(problems):
         lines.append(f"... and {len(problems) - len(shown)} more")
-    count = "no problems" if not problems else f"{len(problems)} problem{'s'[: len(problems) > 1]}"
-    return "\n".join([*lines, count])
+    own = sum(not each.cause for each in problems)
+    return "\n".join([*lines, counted(own, "problem") if problems else "no problems"])
 
 
 def benchmark_error(folder: str | os.PathLike[str], problems: Sequence[Problem]) -> BenchmarkError:

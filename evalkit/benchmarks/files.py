@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ _STRINGS = ("instruction", "abstention", "name")
 _OPTIONS = (Field("name", "text"), Field("license", "text"), Field("as_of", "date"))
 _OPTION_NAMES = (*(option.name for option in _OPTIONS), "format")
 _FORMAT_NAMES = ("name", "instruction", "instructions", "fields", "abstention")
+# With a fault in any other field of the corpus, a misspelt one among them, the id is not known.
+_NOT_OF_ID = ("title", "text", "valid_to", "tags")
 _ROLES = ("answer", "source", "effective")
 
 
@@ -40,7 +43,8 @@ class Files:
     """The sound lines of the three files and what was wrong with the others.
 
     ``revision_ids`` also names revisions whose line has a fault, so that one fault in the corpus
-    is not reported again for every question that cites it.
+    is not reported again for every question that cites it. ``partial`` are the files of which
+    something is unknown that others refer to, ``incomplete`` the documents with a faulty revision.
     """
 
     corpus: tuple[Line, ...]
@@ -49,8 +53,10 @@ class Files:
     options: Mapping[str, Any]
     revision_ids: Mapping[str, tuple[str, ...]]
     problems: tuple[Problem, ...] = field(default=())
+    partial: frozenset[str] = frozenset()
+    incomplete: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def dated(self) -> bool:
         """Whether any revision or any answer has a date."""
         periods = [line.row for line in self.corpus]
@@ -61,29 +67,39 @@ class Files:
         """The date of a question that has none: the option, or a fixed one if nothing is dated."""
         return parse_date(self.options.get("as_of")) or (None if self.dated else UNDATED_AS_OF)
 
+    def cause(self, document: str = "") -> str:
+        """The corpus file where it may hold more of a document, or more documents, than was read."""
+        unsure = CORPUS_FILE in self.partial or document in self.incomplete
+        return CORPUS_FILE if unsure else ""
+
 
 def read(folder: Path) -> Files:
     """Read the folder; never raises for what it finds there, but lists it."""
     options, problems = _read_options(folder / OPTIONS_FILE)
     sound: dict[str, tuple[Line, ...]] = {}
     ids: dict[str, list[str]] = {}
+    partial, incomplete = {each.file for each in problems}, set()
     for name, fields in FIELDS.items():
         if name == TRAINING_FILE and not (folder / name).exists():
             sound[name] = ()
             continue
         lines, unread = read_lines(folder / name)
         problems += unread
+        if unread:
+            partial.add(name)
         kept = []
         for line in lines:
-            found = [
-                line.problem(fault.field, fault.message, fault.expected)
-                for fault in faults(line.row, fields)
-            ]
-            problems += found
+            found = list(faults(line.row, fields))
+            problems += [line.problem(each.field, each.message, each.expected) for each in found]
             if not found:
                 kept.append(line)
-            if name == CORPUS_FILE and isinstance(line.row.get("document"), str):
-                ids.setdefault(line.row["document"], []).append(str(revision_id(line.row)))
+            if name != CORPUS_FILE:
+                continue
+            if any(each.field not in _NOT_OF_ID for each in found):
+                partial.add(name)
+            if isinstance(document := line.row.get("document"), str):
+                ids.setdefault(document, []).append(str(revision_id(line.row)))
+                incomplete |= {document} if found else set()
         sound[name] = tuple(kept)
     return Files(
         corpus=sound[CORPUS_FILE],
@@ -92,6 +108,8 @@ def read(folder: Path) -> Files:
         options=options,
         revision_ids={document: tuple(each) for document, each in ids.items()},
         problems=tuple(problems),
+        partial=frozenset(partial),
+        incomplete=frozenset(incomplete),
     )
 
 
@@ -123,7 +141,8 @@ def _read_options(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         return {}, [Problem(path.name, 0, "", f"cannot be read: {error}", "one JSON object")]
     found = [*_option_faults(options)]
     problems = [Problem(path.name, 0, each.field, each.message, each.expected) for each in found]
-    return ({} if problems else options), problems
+    faulty = {each.field.partition(".")[0] for each in found}
+    return {key: value for key, value in options.items() if key not in faulty}, problems
 
 
 def _option_faults(options: Mapping[str, Any]) -> Iterator[Fault]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Any
 
 from evalkit.benchmarks.files import Files
@@ -27,10 +26,10 @@ def training_problems(files: Files) -> Iterator[Problem]:
     default = files.default_as_of()
     for line in files.training:
         if parse_date(line.row.get("as_of")) is None and default is None:
-            yield missing_as_of(line)
+            yield missing_as_of(line, files)
         if line.row["kind"] == "knowledge":
             yield from _knowledge_problems(line, files, revisions)
-            yield from _history_problems(line, default, revisions)
+            yield from _history_problems(line, files, revisions)
         else:
             yield from _behaviour_problems(line, files, texts)
         yield from _passage_problems(line)
@@ -70,7 +69,8 @@ def _knowledge_problems(
         return
     if source not in revisions:
         if source not in files.revision_ids:
-            yield line.problem("source", f"{source!r} is no document", "a document of corpus.jsonl")
+            message, expected = f"{source!r} is no document", "a document of corpus.jsonl"
+            yield line.problem("source", message, expected, files.cause())
         return
     as_of = parse_date(line.row.get("as_of")) or files.default_as_of()
     effective = parse_date(line.row.get("effective"))
@@ -84,15 +84,16 @@ def _knowledge_problems(
     if not named:
         starts = ", ".join(str(each.get("valid_from")) for each in revisions[source])
         message = f"no revision of {source!r} took effect on {effective}"
-        yield line.problem("effective", message, f"one of {starts}")
+        yield line.problem("effective", message, f"one of {starts}", files.cause(source))
     elif as_of and not any(Period.of(each).holds(as_of) for each in named):
         field = "as_of" if effective is None else "effective"
         message = f"that revision of {source!r} is not valid at as_of {as_of}"
-        yield line.problem(field, message, "the revision that held on that day")
+        expected = "the revision that held on that day"
+        yield line.problem(field, message, expected, files.cause(source))
 
 
 def _history_problems(
-    line: Line, default: date | None, revisions: Mapping[str, list[Mapping[str, Any]]]
+    line: Line, files: Files, revisions: Mapping[str, list[Mapping[str, Any]]]
 ) -> Iterator[Problem]:
     """Answers follow one another, only while the source is in force, and agree with ``answer``."""
     history = line.row.get("answers") or []
@@ -109,8 +110,9 @@ def _history_problems(
             yield line.problem(place, f"{period} overlaps an answer before it", expected)
         elif in_source and not period.within(in_source):
             message = f"on some day of {period} no revision of {source!r} is in force"
-            yield line.problem(place, message, "a period in which the source says so")
-    as_of = parse_date(line.row.get("as_of")) or default
+            expected = "a period in which the source says so"
+            yield line.problem(place, message, expected, files.cause(source))
+    as_of = parse_date(line.row.get("as_of")) or files.default_as_of()
     if not history or as_of is None:
         return
     held = [a["text"] for a, p in zip(history, periods, strict=True) if p.holds(as_of)]

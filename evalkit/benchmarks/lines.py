@@ -18,7 +18,8 @@ class Problem:
     """One thing that is wrong with a benchmark's files.
 
     ``line`` counts from 1, and is 0 where the whole file is meant; ``field`` is a path such as
-    ``answers[0].evidence[1].quote``, empty where the whole line is meant.
+    ``answers[0].evidence[1].quote``, empty where the whole line is meant. ``cause`` names another
+    file that could not be read whole, where that may be all there is to it.
     """
 
     file: str
@@ -26,11 +27,13 @@ class Problem:
     field: str
     message: str
     expected: str
+    cause: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         field = f" {self.field}" if self.field else ""
-        return f"{place}{field}: {self.message}; expected {self.expected}"
+        expected = "" if self.expected.startswith("did you mean") else "expected "
+        return f"{place}{field}: {self.message}; {expected}{self.expected}"
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ class Line:
     number: int
     row: dict[str, Any]
 
-    def problem(self, field: str, message: str, expected: str) -> Problem:
+    def problem(self, field: str, message: str, expected: str, cause: str = "") -> Problem:
         """A problem at ``field`` of this line."""
-        return Problem(self.file, self.number, field, message, expected)
+        return Problem(self.file, self.number, field, message, expected, cause)
 
 
 def read_lines(path: Path) -> tuple[list[Line], list[Problem]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from evalkit.benchmarks.files import Files, answers_of, evidence_of, revision_id
 from evalkit.benchmarks.lines import Line, Problem
-from evalkit.benchmarks.schema import parse_date
+from evalkit.benchmarks.schema import OPTIONS_FILE, parse_date
 from evalkit.benchmarks.wording import contains_words
 from evalkit.records import in_force
 
@@ -72,6 +72,7 @@ class _Known:
     by_document: Mapping[str, tuple[str, ...]]
     ids: frozenset[str]
     folded: Mapping[str, str]
+    cause: str
 
     @classmethod
     def of(cls, files: Files) -> _Known:
@@ -81,6 +82,7 @@ class _Known:
             by_document=files.revision_ids,
             ids=ids,
             folded={_folded(each): each for each in ids},
+            cause=files.cause(),
         )
 
     def hint(self, name: str) -> str:
@@ -137,7 +139,7 @@ def question_problems(files: Files) -> Iterator[Problem]:
     for line in files.questions:
         as_of = parse_date(line.row.get("as_of")) or default
         if as_of is None:
-            yield missing_as_of(line)
+            yield missing_as_of(line, files)
         else:
             yield from _validity_problems(line, as_of)
         yield from _tag_problems(line)
@@ -145,10 +147,11 @@ def question_problems(files: Files) -> Iterator[Problem]:
         yield from _evidence_problems(line, known)
 
 
-def missing_as_of(line: Line) -> Problem:
+def missing_as_of(line: Line, files: Files) -> Problem:
     """The problem of a line without ``as_of`` where something is dated."""
     expected = "a date YYYY-MM-DD here, or one for all in benchmark.json, as the corpus is dated"
-    return line.problem("as_of", "is missing", expected)
+    cause = OPTIONS_FILE if OPTIONS_FILE in files.partial else ""
+    return line.problem("as_of", "is missing", expected, cause)
 
 
 def _validity_problems(line: Line, as_of: date) -> Iterator[Problem]:
@@ -225,7 +228,7 @@ def _evidence_problems(line: Line, known: _Known) -> Iterator[Problem]:
             if revision is None:
                 if name not in known.ids:
                     message = f"{name!r} is no revision"
-                    yield line.problem(f"{place}.revision", message, known.hint(name))
+                    yield line.problem(f"{place}.revision", message, known.hint(name), known.cause)
                 continue
             quote = evidence.get("quote")
             if quote is not None and quote not in revision["text"]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, EvalkitError
+from evalkit.plurals import counted
 
 if TYPE_CHECKING:
     from evalkit.judge_labels import JudgeLabel, JudgeLabels
@@ -83,11 +84,11 @@ def calibrate(overrides: Sequence[str], labels: Path, *, kind: str = "platt") ->
     from evalkit.scoring.calibration import SCHEMA
 
     found = read_judge_labels(labels)
-    _refuse_few(len(found.rows), labels, "labels")
+    _refuse_few(len(found.rows), labels)
     judge = _judge(overrides)
     scores, verdicts = _judged(judge, found.rows)
     judged = [place for place, score in enumerate(scores) if score is not None]
-    _refuse_few(len(judged), labels, "labels that the judge did not fail on")
+    _refuse_few(len(judged), labels, " that the judge did not fail on")
     measured = _measured(
         [float(scores[p] or 0) for p in judged],
         [bool(verdicts[p]) for p in judged],
@@ -173,10 +174,10 @@ def _provenance(path: Path, found: JudgeLabels, failed: int) -> dict[str, Any]:
     }
 
 
-def _refuse_few(count: int, path: Path, what: str) -> None:
+def _refuse_few(count: int, path: Path, what: str = "") -> None:
     if count < FEWEST:
         raise EvalkitError(
-            f"{path} has {count} {what}, too few to calibrate a judge by",
+            f"{path} has {counted(count, 'label')}{what}, too few to calibrate a judge by",
             todo=f"label at least {FEWEST} statements; 200 and more give a useful curve",
         )
 
@@ -206,7 +207,8 @@ def _show(report: Mapping[str, Any], out: Path, console: Any) -> None:
     bounds = (
         "no interval" if area["low"] is None else f"95 % {area['low']:.2f} to {area['high']:.2f}"
     )
-    head = f"{judge['name']}@{judge['version']}: {labels['n']} labels in {labels['groups']} groups"
+    head = f"{judge['name']}@{judge['version']}: {counted(labels['n'], 'label')} in"
+    head += f" {counted(labels['groups'], 'group')}"
     console.print(Text(f"{head}, {labels['supported']} supported", style="bold"))
     if labels["failed"]:
         console.print(Text(f"The judge failed on {labels['failed']} of them.", style="yellow"))

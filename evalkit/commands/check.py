@@ -19,6 +19,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 no problems, 1 problems listed."""
     from evalkit.benchmarks import check, listing, load
+    from evalkit.plurals import counted
     from evalkit.scoring.instructions import faults
 
     problems = check(options.folder)
@@ -31,8 +32,9 @@ def run(options: argparse.Namespace) -> int:
         return 1
     counts = ", ".join(f"{n} {category}" for category, n in benchmark.categories.items())
     print(f"{options.folder}: no problems")
-    print(f"  {len(benchmark.corpus.documents)} documents in {len(benchmark.revisions)} revisions")
-    print(f"  {len(benchmark.questions)} questions: {counts}")
-    print(f"  {len(benchmark.training)} training examples")
+    documents = counted(len(benchmark.corpus.documents), "document")
+    print(f"  {documents} in {counted(len(benchmark.revisions), 'revision')}")
+    print(f"  {counted(len(benchmark.questions), 'question')}: {counts}")
+    print(f"  {counted(len(benchmark.training), 'training example')}")
     print(f"  fingerprint {benchmark.fingerprint[:12]}")
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError
+from evalkit.plurals import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,14 +133,14 @@ def _labels(path: Path, metric: str | None, scores: pd.DataFrame) -> tuple[pd.Da
             todo="fill the field value of some rows with 0, 1 or a share between them",
         )
     notes = [
-        _counted(len(lines) - len(wanted), f"of other metrics than {metric}: left aside"),
-        _counted(len(wanted) - len(labelled), "without a value: not labelled yet"),
+        _rows(len(lines) - len(wanted), f"of other metrics than {metric}: left aside"),
+        _rows(len(wanted) - len(labelled), "without a value: not labelled yet"),
     ]
     return table, [note for note in notes if note]
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} row{'s'[: count > 1]} {what}" if count else ""
+def _rows(count: int, what: str) -> str:
+    return f"{counted(count, 'row')} {what}" if count else ""
 
 
 def _refuse_metric(metric: str, known: Sequence[str]) -> None:
@@ -178,7 +179,9 @@ def _show(found: Mapping[str, Any], console: Any) -> None:
     notes += [f"{_name(row)}: {text}" for row in means if (text := _unused_words(row))]
     alone = ((_name(row), row["labels_one_side"]) for row in differences)
     notes += [
-        f"{pair}: {n} questions are labelled in one of the two alone" for pair, n in alone if n
+        f"{pair}: {counted(n, 'question')} labelled in one of the two alone"
+        for pair, n in alone
+        if n
     ]
     if len(means) > 1 and not differences:
         notes.append("No two pipelines are labelled on one question: no difference is corrected.")

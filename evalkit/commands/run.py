@@ -19,7 +19,7 @@ Run an experiment: compose conf/ and experiments/, answer, score, compare, repor
   evalkit run experiment=quartet limit=20     a quick look
   evalkit run benchmark=jsonl benchmark.path=DIR   your own documents and questions
   evalkit run --cfg job                       print the composed configuration, secrets included
-  evalkit run -m retriever.k=1,3,5            sweep (Hydra's flags all work)
+  evalkit run -m retriever.k=1,3,5            sweep: every value, and a report that compares them
   evalkit run -m hydra/launcher=joblib ...    the same, several jobs at once; also slurm, ray
 
 Any key of the configuration can be given as KEY=VALUE.
@@ -57,23 +57,25 @@ def run_experiment(arguments: Sequence[str]) -> int:
 
 
 def sweep(arguments: Sequence[str]) -> int:
-    """Run the sweep that overrides and flags compose, and list its jobs; 1 when some failed."""
-    from functools import partial
+    """Run the sweep that overrides and flags compose, list its jobs and compare them.
 
+    Returns:
+        1 when some failed.
+    """
     from evalkit import compose
+    from evalkit.sweeps.ending import end
     from evalkit.sweeps.plugins import plugins
-    from evalkit.sweeps.record import listening
-    from evalkit.sweeps.status import conclude
+    from evalkit.sweeps.ran import listening
     from evalkit.sweeps.task import perform
 
-    with listening() as folders:
+    with listening() as sweeps:
         try:
-            compose.main(["-m", *arguments], partial(perform, show=show), plugins)
+            compose.main(["-m", *arguments], perform, plugins)
         except KeyboardInterrupt:
-            for folder in folders:
-                print(f"\nevalkit: to go on: evalkit sweep {folder} --resume", file=sys.stderr)
+            for each in sweeps:
+                print(f"\nevalkit: to go on: evalkit sweep {each.path} --resume", file=sys.stderr)
             raise
-    return max((conclude(folder) for folder in folders), default=0)
+    return max(map(end, sweeps), default=0)
 
 
 def show(folder: Path, console: Console | None = None) -> None:

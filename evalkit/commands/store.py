@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ Remove what nobody needs. Without --yes it only says what would go.
 
 What a running process uses or builds stays in any case.
 """
-_INPUTS_WIDTH = 100
+_INDENT = "    "
 
 
 def add(commands: Any) -> None:
@@ -62,24 +63,26 @@ def _days(text: str) -> float:
 
 
 def ls(options: argparse.Namespace) -> int:
-    """Print every item, by kind.
+    """Print every item, by kind; what it was made of is cut at the width of a terminal alone.
 
     Raises:
         StoreError: There is no store.
     """
+    from shutil import get_terminal_size
     from time import time
 
     from evalkit.store.inventory import items
 
     now, found = time(), items(options.store)
     shown = [item for item in found if options.kind in (None, item.kind)]
+    width = get_terminal_size().columns - len(_INDENT) if sys.stdout.isatty() else None
     for kind in dict.fromkeys(item.kind for item in shown):
         print(kind)
         for item in (i for i in shown if i.kind == kind):
             print(
                 f"  {item.key}  {_size(item.bytes):>9}  used {_age(now - item.used):>8} ago  {_what(item)}"
             )
-            print(f"    {inputs_line(item.inputs)}")
+            print(f"{_INDENT}{inputs_line(item.inputs, width)}")
     if not shown:
         kinds = ", ".join(dict.fromkeys(item.kind for item in found))
         print(
@@ -140,12 +143,12 @@ def gc(options: argparse.Namespace) -> int:
     return 0
 
 
-def inputs_line(inputs: Mapping[str, Any] | None, width: int = _INPUTS_WIDTH) -> str:
-    """What something was made of, on one line: ``a=1 b.c=x``."""
+def inputs_line(inputs: Mapping[str, Any] | None, width: int | None = None) -> str:
+    """What something was made of, on one line: ``a=1 b.c=x``, of at most ``width`` characters."""
     if inputs is None:
         return "(its manifest cannot be read)"
     line = " ".join(f"{key}={value}" for key, value in _flat(inputs))
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+    return line if width is None or len(line) <= width else f"{line[: width - 1]}…"
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> Sequence[tuple[str, Any]]:
@@ -154,7 +157,7 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Sequence[tuple[str, Any]
         name = f"{above}{key}"
         if isinstance(inner, Mapping):
             pairs += _flat(inner, f"{name}.")
-        elif inner is not None:
+        elif inner is not None and key != "_partial_":
             pairs.append((name, inner))
     return pairs
 

@@ -46,10 +46,12 @@ def run(options: argparse.Namespace) -> int:
         choose_baseline(options.sweep_dir, options.baseline)
     resumed = options.resume is not None
     code = _resumed(options) if resumed else conclude(options.sweep_dir)
-    if options.report:
-        from evalkit.sweeps.analysis import report
+    if options.report and not resumed:  # which writes it anyway
+        from rich.console import Console
 
-        print(f"report: {report(options.sweep_dir)}")
+        from evalkit.sweeps.ending import write_report
+
+        write_report(options.sweep_dir, Console())
     return code
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError
+from evalkit.plurals import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,7 +211,7 @@ def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, _Cells]
             for cells in reader:
                 if cells and len(cells) != width:
                     raise TableError(
-                        f"{path}:{start}: {len(cells)} cells, the head has {width}",
+                        f"{path}:{start}: {counted(len(cells), 'cell')}, the head has {width}",
                         todo="quote cells that hold the separator",
                     )
                 if cells:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import __version__
 from evalkit.errors import EvalkitError
+from evalkit.plurals import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,9 +146,7 @@ def _further(rows: pd.DataFrame) -> str:
     if known.empty:
         return "no number of further questions is known to decide; see the reasons of each"
     most = two_digits(int(known.max()))
-    asked = (
-        f"ask about {most:,} more {'question' if most == 1 else 'questions'} of each kind concerned"
-    )
+    asked = f"ask about {counted(most, 'more question')} of each kind concerned"
     power = "that decides at 80 % power if the effects are as estimated"
     if not rest:
         return f"{asked}: {power}"

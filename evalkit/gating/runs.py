@@ -11,6 +11,7 @@ from evalkit.gating.plan import Pair, Plan, Planned, plan
 from evalkit.gating.result import GateResult, NotComparable, decide, not_comparable
 from evalkit.gating.settings import Settings, read_settings
 from evalkit.gating.sides import Side, Source, load_side
+from evalkit.plurals import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,9 +168,8 @@ def _refuse_unlike(before: Side, after: Side) -> None:
 
 def _benchmark(side: Side) -> str:
     benchmark = side.results["benchmark"]
-    return (
-        f"{benchmark.get('name')} {side.fingerprint[:12]} ({benchmark.get('questions')} questions)"
-    )
+    questions = counted(int(benchmark.get("questions") or 0), "question")
+    return f"{benchmark.get('name')} {side.fingerprint[:12]} ({questions})"
 
 
 def _refuse_other_versions(before: Side, after: Side, made: Plan) -> None:
@@ -221,8 +221,8 @@ def _notes(before: Side, after: Side, *, lost: set[str], all_shared: bool) -> li
     elif str(before.results.get("created")) > str(after.results.get("created")):
         notes.append("the baseline was made after the candidate: are they swapped?")
     if lost:
-        count = f"{len(lost)} question{'s'[: len(lost) > 1]}"
-        notes.append(f"{count} in one run only count as failed in the other: {min(lost)}, ...")
+        gone, more = counted(len(lost), "question"), ", ..." if len(lost) > 1 else ""
+        notes.append(f"{gone} in one run only, counted as failed in the other: {min(lost)}{more}")
     versions = [str(side.results.get("evalkit")) for side in (before, after)]
     if versions[0] != versions[1]:
         notes.append(f"the runs were made by evalkit {versions[0]} and {versions[1]}")

@@ -15,6 +15,7 @@ from evalkit.gating.result import GateResult, decide, not_comparable
 from evalkit.gating.runs import test_plan
 from evalkit.gating.settings import Settings
 from evalkit.gating.words import change_words
+from evalkit.plurals import counted
 from evalkit.statistics.hypotheses import Hypothesis, HypothesisError
 
 if TYPE_CHECKING:
@@ -212,11 +213,11 @@ def _notes(a: PairedTable, b: PairedTable, known: Mapping[str, float]) -> list[s
             listed = ", ".join(f"{key!r} ({side.place(key)})" for key in alone[:_SHOWN])
             more = ", ..." if len(alone) > _SHOWN else ""
             notes.append(
-                f"{len(alone)} ids are in {side.name} only and count as missing in {other.name}:"
+                f"{counted(len(alone), 'id')} in {side.name} only, counted as missing in {other.name}:"
                 f" {listed}{more}"
             )
         if n := sum(_status(row) == "failed" for row in side.rows.values()):
-            notes.append(f"{n} results are missing in {side.name}")
+            notes.append(f"{counted(n, 'result')} missing in {side.name}")
     for word in sorted({*a.states, *b.states}):
         counts = [side.states.count(word) for side in (a, b)]
         notes.append(f"{word}: {counts[0]} in {a.name}, {counts[1]} in {b.name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.reporting.labels import label_of
-from evalkit.reporting.numbers import number, unit_word
+from evalkit.reporting.numbers import amount
 from evalkit.statistics import unit_of
 from evalkit.statistics.hypotheses import Hypothesis, Where
 
@@ -32,13 +32,13 @@ def claim_words(hypothesis: Hypothesis, pipeline: str, given: str, *, several: b
 
 def change_words(hypothesis: Hypothesis, name: str, unit: str) -> str:
     """``correct worse by less than 5 points``; units as reports write them."""
-    amount = f"{number(hypothesis.margin, unit)} {unit_word(unit, difference=True)}".strip()
+    margin = amount(hypothesis.margin, unit)
     if hypothesis.kind == "equivalence":
-        said = f"{name} changed by less than {amount}"
+        said = f"{name} changed by less than {margin}"
     elif hypothesis.kind == "non_inferiority":
-        said = f"{name} worse by less than {amount}"
+        said = f"{name} worse by less than {margin}"
     else:
-        said = f"{name} better" + (f" by more than {amount}" if hypothesis.margin else "")
+        said = f"{name} better" + (f" by more than {margin}" if hypothesis.margin else "")
     return said if hypothesis.where == Where() else f"{said}, {hypothesis.where}"
 
 

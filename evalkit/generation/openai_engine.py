@@ -11,12 +11,14 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError
 from evalkit.generation.base import Completion, Decoding, Request, request_seed
-from evalkit.generation.server_calls import Failure, Reply, Server, as_they_finish
+from evalkit.generation.server_calls import Failure, Server, as_they_finish
+from evalkit.generation.server_reply import Reply
 from evalkit.http_calls import Budget, Patience, Spending
 from evalkit.models import load_tokenizer, render_chat
 from evalkit.records import Message
@@ -33,6 +35,7 @@ so that a prompt that seems to fit does fit.
 TOKENS_PER_MESSAGE = 4
 """What a chat template adds to each message, about."""
 
+_TOKENIZER_FILES = frozenset({".jinja", ".json", ".model", ".txt"})
 _OWN_KEYS = frozenset(
     {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "n"}
     | {"stream"}
@@ -118,6 +121,8 @@ class OpenAIGenerator:
             "seed": decoding.seed if decoding.temperature else None,
             "extra": self._extra,
         }
+        if tokenizer is not None:  # prompts are rendered and counted by it
+            self._identity["tokenizer"] = _contents(tokenizer)
         self._said_estimated = False
 
     @property
@@ -208,6 +213,16 @@ class OpenAIGenerator:
             seconds=outcome.seconds,
             tokens_estimated=estimated,
         )
+
+
+def _contents(tokenizer: str) -> str:
+    """A hash of a folder's files that are read for a tokenizer; an id of a hub as it is."""
+    digest = sha256()
+    files = sorted(f for f in Path(tokenizer).glob("*") if f.suffix in _TOKENIZER_FILES)
+    for file in files:
+        digest.update(f"{file.name}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16] if files else tokenizer
 
 
 def _check(timeout_s: Any, concurrency: Any, extra: Any) -> None:

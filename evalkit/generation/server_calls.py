@@ -13,9 +13,12 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.generation.base import Request
+from evalkit.generation.server_reply import Reply, counts, read
 from evalkit.http_calls import (
+    FEWEST_UNANSWERED,
     CallError,
     Patience,
+    Silence,
     Spending,
     SpendingCapError,
     call_error,
@@ -23,24 +26,15 @@ from evalkit.http_calls import (
 )
 from evalkit.secrets import REDACTED, without_credentials
 
-_GONE = 8
-"""So many requests in a row without a word, and the server is taken for gone."""
+_CONNECT_S = 10.0
+"""Bound on connecting: a server takes its time to think, and none to say that it is there."""
+_ABSENT = frozenset({502, 503, 504})
+"""By these statuses a gateway says that the server behind it does not answer."""
 _LOOK_AGAIN_S = 0.02
 _ROOM_FOR_MESSAGE = 32
 """Tokens that a chat template adds to a message, at most."""
 
 Body = Callable[[Request], Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a server said; token counts are None where it does not tell."""
-
-    text: str
-    finish_reason: str
-    prompt_tokens: int | None
-    output_tokens: int | None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,6 @@ class Server:
         key_from: The environment variable that it came from.
         concurrency: Requests under way at once.
         not_before: Until then, by the monotonic clock, the server asked to be left alone.
-        given_up: Requests given up in a row to which the server said nothing.
         under_way: Requests that were sent and have not come back.
     """
 
@@ -72,8 +65,14 @@ class Server:
     patience: Patience
     spending: Spending
     not_before: float = 0.0
-    given_up: int = 0
     under_way: int = 0
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Take the server for one that answers, whatever was met before."""
+        self.silence = Silence(self.patience, max(FEWEST_UNANSWERED, self.concurrency))
 
     def clean(self, text: str) -> str:
         """Text of the server without the key, which some repeat in their errors."""
@@ -91,6 +90,7 @@ def as_they_finish(
     Raises:
         EvalkitError: No request can succeed (the key, the model), or the server is gone.
     """
+    server.begin()
     finished: SimpleQueue[Any] = SimpleQueue()
     loop = asyncio.new_event_loop()
     task = loop.create_task(_ask_all(server, iter(requests), body, finished.put))
@@ -132,7 +132,7 @@ def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], finished: An
 async def _ask_all(
     server: Server, requests: Iterator[Request], body: Body, finish: Callable[[Any], None]
 ) -> None:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, Timeout
 
     async def work() -> None:
         for request in requests:  # one iterator for all workers
@@ -142,7 +142,7 @@ async def _ask_all(
         api_key=server.key or "none",
         base_url=server.url,
         max_retries=0,
-        timeout=server.timeout_s,
+        timeout=Timeout(server.timeout_s, connect=min(server.timeout_s, _CONNECT_S)),
     )
     async with client:
         try:
@@ -158,9 +158,7 @@ async def _outcome(server: Server, client: Any, body: Mapping[str, Any]) -> Repl
     try:
         async for attempt in server.patience.retrying():
             with attempt:
-                reply = await _attempt(server, client, body)
-                server.given_up = 0
-                return reply
+                return await _attempt(server, client, body)
     except (CallError, SpendingCapError) as error:
         reason = server.clean(str(error))
         if isinstance(error, CallError):
@@ -170,6 +168,22 @@ async def _outcome(server: Server, client: Any, body: Mapping[str, Any]) -> Repl
 
 
 async def _attempt(server: Server, client: Any, body: Mapping[str, Any]) -> Reply:
+    """One request, and a note of whether the server answered it."""
+    try:
+        reply = await _sent(server, client, body)
+    except CallError as error:
+        server.silence.attempt(answered=not _unanswered(error))
+        raise
+    server.silence.attempt(answered=True)
+    return reply
+
+
+def _unanswered(error: CallError) -> bool:
+    """A status is a word of the server: what fails then may be the prompt."""
+    return error.passing and (error.status is None or error.status in _ABSENT)
+
+
+async def _sent(server: Server, client: Any, body: Mapping[str, Any]) -> Reply:
     """One request, counted against the cap before it is sent.
 
     Raises:
@@ -186,11 +200,10 @@ async def _attempt(server: Server, client: Any, body: Mapping[str, Any]) -> Repl
             client.chat.completions.create(**body), timeout=server.timeout_s
         )
         seconds = time.monotonic() - started
-        usage = getattr(made, "usage", None)
-        counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
-        if None not in counts:
-            cost = server.spending.budget.price(*counts)  # type: ignore[arg-type]
-        return _reply(made, *counts, seconds)
+        prompt_tokens, output_tokens = counts(made)
+        if prompt_tokens is not None and output_tokens is not None:
+            cost = server.spending.budget.price(prompt_tokens, output_tokens)
+        return read(made, seconds)
     except CallError:
         raise
     except TimeoutError:
@@ -222,39 +235,6 @@ async def _reserved(server: Server, body: Mapping[str, Any]) -> float:
             return reserved
 
 
-def _reply(
-    made: Any, prompt_tokens: int | None, output_tokens: int | None, seconds: float
-) -> Reply:
-    """Read a reply; a server may send anything with status 200."""
-    choices = getattr(made, "choices", None)
-    if not choices:
-        raise CallError("the reply has no choices", passing=True)
-    reason = getattr(choices[0], "finish_reason", None) or "stop"
-    message = getattr(choices[0], "message", None)
-    text = getattr(message, "content", None)
-    if text is None:
-        text = getattr(message, "refusal", None)
-    if reason == "content_filter":
-        raise CallError("the server's filter withheld the answer")
-    if reason == "length" and text is None and message is not None:
-        text = ""  # a model that thinks first spent all its tokens on that
-    if not isinstance(text, str):
-        raise CallError(f"the reply has no text (finish_reason {reason!r})", passing=True)
-    text = text.encode(
-        "utf-8", "replace"
-    ).decode()  # half of a surrogate pair can be written nowhere
-    finished = "length" if reason == "length" else "stop"
-    return Reply(text, finished, prompt_tokens, output_tokens, seconds)
-
-
-def _count(usage: Any, name: str) -> int | None:
-    """A count of the server. No prompt is empty, so a server that says 0 of it does not count."""
-    found = getattr(usage, name, None)
-    if type(found) is not int or found < 0 or not getattr(usage, "prompt_tokens", 0):
-        return None
-    return found
-
-
 def _most_tokens(body: Mapping[str, Any]) -> tuple[int, int]:
     """Bounds on the tokens of prompt and reply: no token is less than a byte."""
     contents = [str(m["content"]).encode("utf-8", "replace") for m in body["messages"]]
@@ -265,9 +245,6 @@ def _most_tokens(body: Mapping[str, Any]) -> tuple[int, int]:
 def _refuse_hopeless(server: Server, error: CallError, reason: str) -> None:
     """End the run where asking on is in vain, so that it ends soon and not after every retry."""
     url = without_credentials(server.url)
-    # A status is a word of the server: what fails then may be the prompt.
-    server.given_up = server.given_up + 1 if error.status is None and error.passing else 0
-    kept = "finished answers are kept, and the same command asks for what is missing"
     if error.status == 401:
         raise EvalkitError(
             f"{url} does not accept the key: {reason}",
@@ -278,8 +255,12 @@ def _refuse_hopeless(server: Server, error: CallError, reason: str) -> None:
             f"{url} does not know what it was asked for: {reason}",
             todo="check model.name, model.adapter_name and model.base_url (most end in /v1)",
         )
-    if server.given_up >= max(_GONE, server.concurrency):
+    if _unanswered(error):
+        server.silence.gave_up(reason, reached=error.reached)
+    if server.silence.broken:
         raise EvalkitError(
-            f"{url} gave no answer to {server.given_up} requests in a row; the last: {reason}",
-            todo=f"check that the server runs; {kept}",
+            f"{url}: {server.silence.broken}",
+            todo="check that the server runs, and model.base_url; where it is slow, raise"
+            " model.engine.timeout_s. Finished answers are kept, and the same command asks for what is"
+            " missing",
         )

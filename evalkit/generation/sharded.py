@@ -221,15 +221,38 @@ class _Ray:
     """Actors of a cluster: a GPU each where it has as many, else a share of its cores."""
 
     def __init__(self, of: ShardedGenerator) -> None:
+        from ray.util.placement_group import placement_group
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
         from evalkit.clusters import connected
 
         self._stack = ExitStack()
         self._ray = self._stack.enter_context(connected(None if of.where == "ray" else of.where))
-        there = self._ray.cluster_resources()
-        gpus = 1 if there.get("GPU", 0) >= of.workers else 0
-        cores = min(1.0, there.get("CPU", 1) / of.workers)
-        actor = self._ray.remote(num_gpus=gpus, num_cpus=cores)(_Worker)
+        each = self._share(of.workers)
+        # All of them or none: jobs that each held a part would wait for each other for ever.
+        self._room = placement_group([each] * of.workers, strategy="SPREAD")
+        self._ray.get(self._room.ready())
+        placed = PlacementGroupSchedulingStrategy(self._room)
+        actor = self._ray.remote(_Worker).options(
+            num_gpus=each.get("GPU", 0), num_cpus=each.get("CPU", 0), scheduling_strategy=placed
+        )
         self._workers = [actor.remote(of.make) for _ in range(of.workers)]
+
+    def _share(self, workers: int) -> dict[str, float]:
+        """What one worker needs.
+
+        Raises:
+            ConfigError: This is a job that holds a GPU, which its workers would wait for.
+        """
+        there = self._ray.cluster_resources()
+        if there.get("GPU", 0) < workers:
+            return {"CPU": min(1.0, there.get("CPU", 1) / workers)}
+        if self._ray.get_gpu_ids():
+            raise ConfigError(
+                "this job holds a GPU of the Ray cluster that its workers need",
+                todo="give hydra.launcher.num_gpus=0 with model.engine.workers_on, or leave that out",
+            )
+        return {"GPU": 1.0}
 
     def complete(self, shares: list[list[Request]]) -> Iterator[Completion]:
         from ray.exceptions import RayActorError
@@ -243,6 +266,9 @@ class _Ray:
             raise _died() from error
 
     def close(self) -> None:
+        from ray.util.placement_group import remove_placement_group
+
         for worker in self._workers:
             self._ray.kill(worker)
+        remove_placement_group(self._room)
         self._stack.close()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evalkit.plurals import counted
+
 
 def save_reliability(report: Mapping[str, Any], path: Path) -> None:
     """Draw the reliability curve as SVG.
@@ -34,6 +36,8 @@ def save_reliability(report: Mapping[str, Any], path: Path) -> None:
         axes.set_xlabel("probability of support, cross-fitted")
         axes.set_ylabel("share that people found supported (95 %)")
         judge = report["judge"]
-        axes.set_title(f"{judge['name']}, {report['labels']['n']} labels", loc="left", fontsize=10)
+        axes.set_title(
+            f"{judge['name']}, {counted(report['labels']['n'], 'label')}", loc="left", fontsize=10
+        )
         # No date in the file: the same numbers are the same bytes.
         figure.savefig(path, format="svg", metadata={"Date": None})

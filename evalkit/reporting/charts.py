@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalkit.plurals import counted
 from evalkit.reporting.claims import Claim
 from evalkit.reporting.labels import CLASSES, FAULTS, HEADLINES, label_of
 from evalkit.reporting.numbers import (
@@ -171,8 +172,8 @@ def _effect_row(
         "unit": unit_word(unit, difference=True),
         "p": p_text(effect.get("p_value")),
         "p_adjusted": p_text(effect.get("p_adjusted")),
-        "n": questions_covered(results, effect).removesuffix(" questions") or effect.get("n_pairs"),
-        "clusters": effect.get("n_clusters"),
+        "n": questions_covered(results, effect).rpartition(" ")[0] or effect.get("n_pairs"),
+        "clusters": counted(effect.get("n_clusters") or 0, "cluster"),
         "shown": shows_change(effect, confidence(results)),
         "note": effect.get("note") or "",
         "plot": plot,
@@ -186,7 +187,7 @@ def _part(kind: str, row: Mapping[str, Any], names: Mapping[str, str]) -> dict[s
         "name": names.get(kind, kind),
         "width": 100 * share,
         "text": number(share),
-        "n": f"{row['n']:g}",
+        "n": counted(row["n"], "question"),
     }
 
 
@@ -205,7 +206,7 @@ def _comparison(row: Mapping[str, Any], level: float) -> dict[str, Any]:
         "interval": signed_interval(row.get("low"), row.get("high"), unit),
         "p": p_text(row.get("p_value")),
         "p_adjusted": p_text(row.get("p_adjusted")),
-        "mde": number(row.get("mde"), unit),
+        "mde": _detectable(row.get("mde"), unit),
         "p_method": str(row.get("p_method") or "").replace("_", " "),
         "correlation": ""
         if row.get("correlation") is None
@@ -214,6 +215,11 @@ def _comparison(row: Mapping[str, Any], level: float) -> dict[str, Any]:
         "says": _says(row, level),
         "note": "; ".join(note for note in notes if note),
     }
+
+
+def _detectable(effect: float | None, unit: str) -> str:
+    """The minimum detectable effect; no difference of shares is above 100 points."""
+    return "none" if unit == "share" and (effect or 0.0) >= 1 else number(effect, unit)
 
 
 def _says(row: Mapping[str, Any], level: float) -> str:

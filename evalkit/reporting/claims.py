@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.plurals import counted
 from evalkit.reporting.labels import label_of
 from evalkit.reporting.numbers import (
+    amount,
     number,
     p_text,
     percent_of,
     signed,
     signed_interval,
     unit_of_metric,
-    unit_word,
 )
 from evalkit.reporting.view import Results, pipeline_names
 
@@ -51,7 +52,7 @@ class Claim:
     @property
     def effect(self) -> str:
         """The effect with its unit: ``+14 points``."""
-        return f"{signed(self.value, self.unit)} {unit_word(self.unit, difference=True)}".strip()
+        return amount(self.value, self.unit, sign=True)
 
     @property
     def interval(self) -> str:
@@ -63,8 +64,7 @@ class Claim:
         """The further questions that would decide it; empty where that is not known."""
         if self.verdict != "inconclusive" or self.further is None:
             return ""
-        plural = "question" if self.further == 1 else "questions"
-        return f"about {two_digits(self.further):,} further {plural}"
+        return f"about {counted(two_digits(self.further), 'further question')}"
 
     @property
     def decides(self) -> str:
@@ -176,9 +176,9 @@ def _mean_of(joined: str, names: Sequence[str]) -> str:
 
 
 def _counted(row: Mapping[str, Any]) -> str:
-    pairs, clusters = row.get("n_pairs") or 0, row.get("n_clusters")
-    grouped = f" in {clusters} clusters" if clusters is not None and clusters != pairs else ""
-    return f"{pairs} questions{grouped}"
+    pairs, clusters = int(row.get("n_pairs") or 0), row.get("n_clusters")
+    grouped = "" if clusters in (None, pairs) else f" in {counted(int(clusters or 0), 'cluster')}"
+    return f"{counted(pairs, 'question')}{grouped}"
 
 
 def _flips(row: Mapping[str, Any]) -> str:

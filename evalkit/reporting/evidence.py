@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from evalkit.reporting.claims import Claim, claims, explained, further_note
 from evalkit.reporting.labels import HEADLINES, label_of
 from evalkit.reporting.markdown import escaped, table_line
-from evalkit.reporting.view import Results, confidence, pipeline_names, variation_rows
+from evalkit.reporting.numbers import number
+from evalkit.reporting.view import Results, confidence, pipeline_names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,6 +86,20 @@ def repeats_lead(results: Results) -> str:
         "standard error that the repeats (sampling seeds) cause. The choice of questions causes "
         "the rest."
     )
+
+
+def variation_rows(results: Results) -> list[tuple[str, list[str]]]:
+    """Metrics (headlines first) with the share of uncertainty that repeats cause, by pipeline."""
+    found = {(r["metric"], r["pipeline"]): r for r in results.get("variation") or ()}
+    known = sorted({str(metric) for metric, _ in found})
+    order = [m for m in HEADLINES if m in known] + [m for m in known if m not in HEADLINES]
+    names = pipeline_names(results)
+    return [(m, [_percent(found.get((m, name))) for name in names]) for m in order]
+
+
+def _percent(variation: Mapping[str, Any] | None) -> str:
+    share = None if variation is None else variation.get("share_repeats")
+    return number(share) if share is None else f"{number(share)} %"
 
 
 def _notes(results: Results, found: Sequence[Claim]) -> list[str]:

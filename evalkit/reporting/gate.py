@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from evalkit.plurals import counted
 from evalkit.reporting.claims import Claim, claims, explained
 from evalkit.reporting.labels import label_of
 from evalkit.reporting.markdown import escaped, table_line
@@ -100,7 +101,7 @@ def _side(side: Mapping[str, Any]) -> str:
     if side.get("fingerprint"):
         facts.append(f"{side.get('benchmark')} {str(side['fingerprint'])[:12]}")
     if side.get("questions") is not None:
-        facts.append(f"{side['questions']} questions")
+        facts.append(counted(int(side["questions"]), "question"))
     return " · ".join([" + ".join(side["runs"]), *(str(fact) for fact in facts if fact)])
 
 

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no network; all text from data is escaped."""
+"""The report as one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from evalkit.reporting.charts import (
     strip,
 )
 from evalkit.reporting.claims import claims, explained, further_note
-from evalkit.reporting.evidence import repeats_lead
+from evalkit.reporting.evidence import repeats_lead, variation_rows
 from evalkit.reporting.figures import CLASS_COLOURS, FAULT_COLOURS
 from evalkit.reporting.labels import CLASSES, FAULTS, HEADLINES, label_of
 from evalkit.reporting.numbers import quantity, unit_of_metric, unit_word
+from evalkit.reporting.page import template
 from evalkit.reporting.reading import reading
 from evalkit.reporting.view import (
     Results,
     Row,
     absences,
     any_failed,
+    asked,
     cell_of,
     checked,
     conditioned_rows,
@@ -39,7 +41,6 @@ from evalkit.reporting.view import (
     rows,
     scorecard_rows,
     statements_note,
-    variation_rows,
 )
 
 # More open rows than this and a reader sees none; the others fold away.
@@ -60,18 +61,7 @@ def report_html(results: Results, questions: Sequence[Mapping[str, Any]] = ()) -
     Raises:
         ResultsError: The mapping is of another schema version or has no pipelines or estimates.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("evalkit.reporting", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        **_context(checked(results), questions)
-    )
+    return template("report.html.j2").render(**_context(checked(results), questions))
 
 
 def _context(results: Results, questions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -131,7 +121,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
     found = [
         ("Experiment", str(results.get("experiment") or "") if results.get("title") else ""),
         ("Model", str(results.get("model") or (results.get("environment") or {}).get("model", ""))),
-        ("Benchmark", f"{benchmark.get('name', '')}, {benchmark.get('questions', '?')} questions"),
+        ("Benchmark", f"{benchmark.get('name', '')}, {asked(results)}"),
         ("Fingerprint", str(benchmark.get("fingerprint", ""))[:16]),
         ("License", str(benchmark.get("license") or "")),
         *judge_facts(results),

@@ -61,6 +61,14 @@ def unit_word(unit: str, *, difference: bool = False) -> str:
     return {"share": share, "s": "s", "tokens": "tokens", "days": "days"}.get(unit, unit)
 
 
+def amount(value: float | None, unit: str, *, sign: bool = False) -> str:
+    """A difference with its unit: ``14 points``, ``1 point``, or ``+14 points`` with its sign."""
+    text = signed(value, unit) if sign else number(value, unit)
+    word = unit_word(unit, difference=True)
+    one = unit == "share" and text.strip(f"+{MINUS}") == "1"
+    return f"{text} {'point' if one else word}".strip()
+
+
 def quantity(value: float | None, unit: str) -> str:
     """A cost or a time with its unit, as ``1,204 tokens`` or ``4.2 s``."""
     if value is None:

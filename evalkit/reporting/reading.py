@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from evalkit.plurals import counted
 from evalkit.reporting.claims import ALL_QUESTIONS, VERDICTS, Claim, claims
 from evalkit.reporting.labels import HEADLINES, label_of
 from evalkit.reporting.numbers import (
-    number,
+    amount,
     p_text,
     signed,
     signed_interval,
     unit_of_metric,
-    unit_word,
 )
 from evalkit.reporting.view import (
     Cell,
@@ -83,7 +83,8 @@ def _verdicts(found: Sequence[Claim]) -> list[str]:
     for verdict in VERDICTS:
         mine = [claim for claim in found if claim.verdict == verdict]
         if mine:
-            count = f"{len(mine)} of {len(found)} hypotheses" if not sentences else f"{len(mine)}"
+            every = counted(len(found), "hypothesis", "hypotheses")
+            count = f"{len(mine)} of {every}" if not sentences else f"{len(mine)}"
             subject = "The hypothesis" if len(found) == 1 else count
             verb = "is" if len(mine) == 1 else "are"
             listed = "; ".join(_quoted(claim) for claim in mine)
@@ -128,12 +129,14 @@ def _sensitivity(results: Results) -> list[str]:
         if found:
             unit, largest = unit_of_metric(metric), max(found, key=lambda c: float(c["mde"]))
             clusters = largest["n_clusters"]
-            grouped = f" in {clusters} clusters" if clusters != largest["n_pairs"] else ""
-            return [
-                f"With {largest['n_pairs']} questions{grouped}, differences in "
-                f"{label_of(metric).phrase} under about {number(largest['mde'], unit)} "
-                f"{unit_word(unit, difference=True)} cannot be relied on to show."
-            ]
+            size = f"With {counted(largest['n_pairs'], 'question')}"
+            if clusters != largest["n_pairs"]:
+                size += f" in {counted(clusters, 'cluster')}"
+            what = f"{size}, differences in {label_of(metric).phrase}"
+            if unit == "share" and largest["mde"] >= 1:
+                return [f"{what} of any size cannot be relied on to show."]
+            under = f"{what} under about {amount(largest['mde'], unit)}"
+            return [f"{under} cannot be relied on to show."]
     return []
 
 
@@ -168,8 +171,7 @@ def _main_effects(kind: str, effects: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _by(effect: Mapping[str, Any]) -> str:
-    unit = unit_of_metric(effect["metric"])
-    size = f"{number(abs(effect['value']), unit)} {unit_word(unit, difference=True)}"
+    size = amount(abs(effect["value"]), unit_of_metric(effect["metric"]))
     return f"{_subject(effect)} by {size} {_bounds(effect)}{_part(effect)}"
 
 
@@ -182,8 +184,7 @@ def _around(effect: Mapping[str, Any]) -> str:
 
 
 def _interaction(effect: Mapping[str, Any]) -> str:
-    unit = unit_of_metric(effect["metric"])
-    size = f"{number(abs(effect['value']), unit)} {unit_word(unit, difference=True)}"
+    size = amount(abs(effect["value"]), unit_of_metric(effect["metric"]))
     direction = "higher" if effect["value"] > 0 else "lower"
     return (
         f"The effect of tuning on {label_of(effect['metric']).phrase} is {size} "

@@ -21,6 +21,7 @@ from evalkit.reporting.view import (
     Row,
     absences,
     any_failed,
+    asked,
     checked,
     conditioned_rows,
     confidence_words,
@@ -136,7 +137,7 @@ def _what(results: Results) -> list[str]:
     judge = results.get("judge") or {}
     first = [
         f"benchmark {benchmark.get('name', '?')}",
-        f"{benchmark.get('questions', '?')} questions",
+        asked(results),
         f"fingerprint {str(benchmark.get('fingerprint', '?'))[:12]}",
     ]
     second = [

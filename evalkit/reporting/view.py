@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.reporting.labels import CLASSES, CONDITIONED, FAULTS, HEADLINES, SCORECARD, label_of
+from evalkit.plurals import counted
+from evalkit.reporting.labels import CLASSES, CONDITIONED, FAULTS, SCORECARD, label_of
 from evalkit.reporting.numbers import interval, number, percent_of, unit_of_metric
 
 Results = Mapping[str, Any]
@@ -132,7 +133,17 @@ def questions_defined(results: Results, metric: str) -> int:
 def questions_covered(results: Results, effect: Mapping[str, Any]) -> str:
     """``31 of 98 questions`` where an effect rests on a part of what its metric is defined on."""
     pairs, defined = effect.get("n_pairs"), questions_defined(results, effect["metric"])
-    return f"{pairs} of {defined} questions" if pairs is not None and pairs < defined else ""
+    return (
+        f"{pairs} of {counted(defined, 'question')}"
+        if pairs is not None and pairs < defined
+        else ""
+    )
+
+
+def asked(results: Results) -> str:
+    """How many questions the benchmark has: ``224 questions``; ``? questions`` where unknown."""
+    questions = (results.get("benchmark") or {}).get("questions")
+    return "? questions" if questions is None else counted(int(questions), "question")
 
 
 def pipeline_names(results: Results) -> list[str]:
@@ -226,20 +237,6 @@ def judge_note(results: Results) -> str:
     judge = results.get("judge") or {}
     blind = ", ".join(map(str, judge.get("blind_to") or ()))
     return f"The judge ({judge.get('name', '')}) is blind to: {blind}." if blind else ""
-
-
-def variation_rows(results: Results) -> list[tuple[str, list[str]]]:
-    """Metrics (headlines first) with the share of uncertainty that repeats cause, by pipeline."""
-    found = {(r["metric"], r["pipeline"]): r for r in results.get("variation") or ()}
-    known = sorted({str(metric) for metric, _ in found})
-    order = [m for m in HEADLINES if m in known] + [m for m in known if m not in HEADLINES]
-    names = pipeline_names(results)
-    return [(m, [_percent(found.get((m, name))) for name in names]) for m in order]
-
-
-def _percent(variation: Mapping[str, Any] | None) -> str:
-    share = None if variation is None else variation.get("share_repeats")
-    return number(share) if share is None else f"{number(share)} %"
 
 
 def any_failed(table: Sequence[Row]) -> bool:

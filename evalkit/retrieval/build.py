@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalkit.plurals import counted
 from evalkit.records import Passage
 from evalkit.retrieval.embed import Embedder
 from evalkit.retrieval.index import DenseIndex
@@ -47,7 +48,7 @@ def dense(materials: Materials) -> Retriever:
     """Exact cosine search over embeddings; assembled in memory from stored vectors."""
     embedder, passages = materials.embedder(), materials.passages
     count = len(passages)
-    with materials.stage("embed", f"{count} passages, {embedder.name}", count) as stage:
+    with materials.stage("embed", f"{counted(count, 'passage')}, {embedder.name}", count) as stage:
         texts = [passage_text(passage) for passage in passages]
         vectors = materials.vectors.of(texts, embedder, stage.advance)
     with materials.stage("index", "faiss, exact inner product", count) as stage:

@@ -83,13 +83,10 @@ def unfence(text: str) -> str:
     return (match[1] if match else text).strip()
 
 
-def json_objects(text: str) -> list[dict[str, Any]]:
-    """Every outermost JSON object in a text, in order; up to `MOST_BROKEN` broken ones are passed over."""
-    return [value for value, _, _ in _objects(text)]
-
-
 def _objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """Each object with its start and end."""
+    """Every outermost JSON object with its start and end; up to `MOST_BROKEN` broken ones are passed
+    over.
+    """
     decoder = json.JSONDecoder()
     broken = 0
     position = text.find("{")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from evalkit.plurals import counted
 from evalkit.records import Question, Sample, Score
 from evalkit.scoring.judges.base import Judge
 from evalkit.scoring.metric import (
@@ -108,7 +109,7 @@ def scores_frame(
         if each.question not in facts:
             raise KeyError(
                 f"score of metric {each.metric!r} for question {each.question!r}, which is not "
-                f"among the {len(by_id)} questions given; pass the benchmark's questions"
+                f"among the {counted(len(by_id), 'question')} given; pass the benchmark's questions"
             )
         row = {name: getattr(each, name) for name in COLUMNS[:_OF_QUESTION]}
         rows.append(row | facts[each.question])

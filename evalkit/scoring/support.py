@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import wraps
 
+from evalkit.plurals import counted
 from evalkit.records import Passage, Revision, Sample
 from evalkit.scoring.judges.base import Judge
 from evalkit.scoring.metric import MetricFunction, Result, failed
@@ -30,11 +31,14 @@ def supported(judge: Judge, stated: Sequence[str], texts: Sequence[str]) -> list
         return []
     judgments = judge.support(stated, texts)
     if len(judgments) != len(stated):
-        raise JudgeFailed(f"the judge gave {len(judgments)} judgments for {len(stated)} statements")
+        raise JudgeFailed(
+            f"the judge gave {counted(len(judgments), 'judgment')}"
+            f" for {counted(len(stated), 'statement')}"
+        )
     errors = [judgment.error for judgment in judgments if judgment.supported is None]
     if errors:
         raise JudgeFailed(
-            f"the judge failed on {len(errors)} of {len(stated)} statements: {errors[0]}"
+            f"the judge failed on {len(errors)} of {counted(len(stated), 'statement')}: {errors[0]}"
         )
     return [bool(judgment.supported) for judgment in judgments]
 

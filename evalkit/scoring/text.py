@@ -233,14 +233,6 @@ def spans(needle: Sequence[str], haystack: Sequence[str]) -> list[Span]:
     ]
 
 
-def contains(text: str, value: str) -> bool:
-    """Whether ``value`` stands in ``text`` on word boundaries, spellings made equal.
-
-    ``"No"`` is not in ``"know"``, and ``"5 days"`` is not in ``"15 days"``.
-    """
-    return bool(spans(wording(value), tokens(text)))
-
-
 _ABBREVIATION = re.compile(
     r"\b(?:(?i:e\.g|i\.e|etc|approx|dr|mr|mrs|ms|prof|st|vs|cf|fig|nr|no)|[A-Z])\.$"
 )

@@ -137,6 +137,12 @@ class Hypothesis:
         return 1 if self.direction == "higher" else -1
 
     @property
+    def weights(self) -> dict[str, float]:
+        """By pipeline: that of the mean over ``better`` minus the mean over ``than``."""
+        better = dict.fromkeys(self.better, 1 / len(self.better))
+        return better | dict.fromkeys(self.than, -1 / len(self.than))
+
+    @property
     def threshold(self) -> str:
         """What the raw difference must be for the claim to hold, such as ``> -0.05``."""
         if self.kind == "equivalence":

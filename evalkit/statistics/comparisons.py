@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from evalkit.statistics.adjust import benjamini_hochberg
 from evalkit.statistics.clusters import Clustered, Floats
-from evalkit.statistics.intervals import FEW_CLUSTERS, Confidence, estimate_many, is_binary
-from evalkit.statistics.power import detectable
+from evalkit.statistics.contrasts import FAILURE_LIMIT, Contrast, Wide
+from evalkit.statistics.intervals import Confidence, estimate_many, is_binary
+from evalkit.statistics.power import spread
 from evalkit.statistics.resampling import sign_flips
-from evalkit.statistics.tables import ScoresTableError, question_values, typed, value_range
+from evalkit.statistics.tables import ScoresTableError, question_values, typed
 
-FAILURE_LIMIT = 0.02
 COLUMNS = (
     "a", "b", "metric", "difference", "low", "high", "standard_error", "mde", "p_value",
     "p_adjusted", "p_method", "correlation", "n_pairs", "n_clusters", "failed_share", "worst_low",
@@ -29,54 +26,6 @@ _NULLABLE = (
     "difference", "low", "high", "standard_error", "mde", "p_value", "p_adjusted", "correlation",
     "worst_low", "worst_high",
 )  # fmt: skip
-Sides = Mapping[tuple[str, str], pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """The questions of one metric that two pipelines share, whatever became of them."""
-
-    a: str
-    b: str
-    metric: str
-    table: pd.DataFrame
-
-    @cached_property
-    def both(self) -> pd.DataFrame:
-        """The questions scored on both sides."""
-        table = self.table
-        return table[(table["status"] == "scored") & (table["status_b"] == "scored")]
-
-    @cached_property
-    def x(self) -> Floats:
-        return np.asarray(self.both["value"], dtype=np.float64)
-
-    @cached_property
-    def y(self) -> Floats:
-        return np.asarray(self.both["value_b"], dtype=np.float64)
-
-    @cached_property
-    def clusters(self) -> npt.NDArray[np.str_]:
-        return np.asarray(self.both["cluster"], dtype=str)
-
-    @property
-    def limits(self) -> tuple[float, float] | None:
-        """The range of the metric's values."""
-        return value_range(self.metric)
-
-    @property
-    def bounds(self) -> tuple[float, float] | None:
-        """The range of their differences."""
-        if self.limits is None:
-            return None
-        width = self.limits[1] - self.limits[0]
-        return -width, width
-
-    @cached_property
-    def exact(self) -> bool:
-        """Whether the pairs are binary and independent, so that McNemar's test applies."""
-        alone = len(np.unique(self.clusters)) == len(self.x)
-        return self.limits is not None and is_binary(self.x) and is_binary(self.y) and alone
 
 
 def compare(
@@ -101,8 +50,7 @@ def compare(
     wanted = None if metrics is None else list(metrics)
     found = compare_all(scores, [(a, b)], wanted, **settings)
     if unknown := sorted(set(wanted or ()) - set(found["metric"])):
-        sides, metrics = _sides(scores, {a, b}, None)
-        both = ", ".join(m for m in metrics if (a, m) in sides and (b, m) in sides)
+        both = ", ".join(_shared(_checked(scores, {a, b}), a, b))
         raise ScoresTableError(
             f"compare {a} with {b}: no metric {', '.join(unknown)}; both have {both}"
         )
@@ -147,18 +95,10 @@ def compare_all(
         ScoresTableError: The table cannot be trusted, or holds no such pipeline.
     """
     wanted = list(pairs)
-    sides, order = _sides(scores, {name for pair in wanted for name in pair}, metrics)
-    found = [
-        _joined(sides, a, b, metric)
-        for a, b in wanted
-        for metric in order
-        if (a, metric) in sides and (b, metric) in sides
-    ]
-    estimates = estimate_many(
-        [(each.y - each.x, each.clusters, each.bounds) for each in found],
-        resamples=resamples,
-        seed=seed,
+    found = _contrasts(
+        _checked(scores, {name for pair in wanted for name in pair}), wanted, metrics
     )
+    estimates = estimate_many([each.sample for each in found], resamples=resamples, seed=seed)
     p_values = _p_values(found, resamples, seed)
     rows = [
         _row(each, estimated, confidence, failure_limit)
@@ -179,10 +119,8 @@ def mcnemar_exact(x: Floats, y: Floats) -> float:
     return float(stats.binomtest(only_x, only_x + only_y, 0.5).pvalue)
 
 
-def _sides(
-    scores: pd.DataFrame, names: set[str], metrics: Iterable[str] | None
-) -> tuple[Sides, list[str]]:
-    """The values of each pipeline and metric by question, and the metrics in order."""
+def _checked(scores: pd.DataFrame, names: set[str]) -> pd.DataFrame:
+    """One value per question of the named pipelines."""
     values = question_values(scores)
     present = set(values["pipeline"])
     if lacking := sorted(names - present):
@@ -190,103 +128,79 @@ def _sides(
             f"compare: no pipeline {', '.join(map(repr, lacking))}; "
             f"the table has {', '.join(sorted(present))}"
         )
-    groups = values[values["pipeline"].isin(names)].groupby(["pipeline", "metric"], observed=True)
-    sides = {
-        (str(pipeline), str(metric)): side.set_index("question")[["status", "value", "cluster"]]
-        for (pipeline, metric), side in groups
-    }
-    return sides, sorted({metric for _, metric in sides}) if metrics is None else list(metrics)
+    return values[values["pipeline"].isin(names)]
 
 
-def _joined(sides: Sides, a: str, b: str, metric: str) -> _Pairs:
-    other = sides[b, metric][["status", "value"]].add_suffix("_b")
-    return _Pairs(a, b, metric, sides[a, metric].join(other, how="inner"))
+def _shared(values: pd.DataFrame, a: str, b: str) -> list[str]:
+    of_a, of_b = (set(values.loc[values["pipeline"] == name, "metric"]) for name in (a, b))
+    return sorted(of_a & of_b)
+
+
+def _contrasts(
+    values: pd.DataFrame, pairs: list[tuple[str, str]], metrics: Iterable[str] | None
+) -> list[Contrast]:
+    """Of each pair the metrics that both have, in the order wanted."""
+    order = sorted(set(values["metric"])) if metrics is None else list(metrics)
+    tables = {metric: Wide.of(values, metric) for metric in order}
+    return [
+        tables[metric].contrast({b: 1.0, a: -1.0})
+        for a, b in pairs
+        for metric in order
+        if {a, b} <= set(tables[metric].status.columns)
+    ]
 
 
 def _row(
-    pairs: _Pairs, estimated: Confidence, confidence: float, failure_limit: float
+    pair: Contrast, estimated: Confidence, confidence: float, failure_limit: float
 ) -> dict[str, Any]:
-    interval = estimated.interval(confidence)
-    failed_share, worst = _failures(pairs.table, pairs.limits)
-    reason = _undecided(estimated.size, failed_share, failure_limit)
+    b, a = pair.weights
+    worst_low, worst_high = pair.worst or (None, None)
+    reason = pair.undecided(failure_limit)
     return {
-        "a": pairs.a,
-        "b": pairs.b,
-        "metric": pairs.metric,
-        "difference": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "standard_error": estimated.standard_error,
-        "mde": detectable(estimated.standard_error, estimated.df, confidence=confidence),
-        "correlation": _correlation(pairs.x, pairs.y),
-        "n_pairs": len(pairs.both),
-        "n_clusters": estimated.size,
-        "failed_share": failed_share,
-        "worst_low": worst[0],
-        "worst_high": worst[1],
+        "a": a,
+        "b": b,
+        "metric": pair.metric,
+        "difference": estimated.value,
+        **spread(estimated, confidence),
+        "correlation": _correlation(pair.before, pair.after),
+        "n_pairs": pair.n,
+        "n_clusters": pair.n_clusters,
+        "failed_share": pair.failed_share,
+        "worst_low": worst_low,
+        "worst_high": worst_high,
         "decidable": not reason,
-        "reason": reason or _left_out(pairs.table, len(pairs.both), estimated.size),
+        "reason": reason or "; ".join(pair.left_out()),
     }
 
 
-def _p_values(found: list[_Pairs], resamples: int, seed: int) -> list[float | None]:
+def _exact(pair: Contrast) -> bool:
+    """Whether the pairs are binary and independent, so that McNemar's test applies."""
+    binary = is_binary(pair.before) and is_binary(pair.after)
+    return pair.limits is not None and binary and pair.n_clusters == pair.n
+
+
+def _p_values(found: list[Contrast], resamples: int, seed: int) -> list[float | None]:
     """The p-value of each, flipping signs for all together; None without a pair."""
-    p: list[float | None] = [
-        mcnemar_exact(each.x, each.y) if each.exact and len(each.x) else None for each in found
-    ]
-    flipped = [i for i, each in enumerate(found) if not each.exact and len(each.x)]
-    columns = [Clustered.of(found[i].y - found[i].x, found[i].clusters) for i in flipped]
+    p: list[float | None] = [None] * len(found)
+    flipped = []
+    for i, pair in enumerate(found):
+        if pair.n and _exact(pair):
+            p[i] = mcnemar_exact(pair.before, pair.after)
+        elif pair.n:
+            flipped.append(i)
+    columns = [Clustered.of(found[i].difference, found[i].clusters) for i in flipped]
     for i, value in zip(flipped, sign_flips(columns, resamples, seed), strict=True):
         p[i] = value
     return p
 
 
-def _p_method(pairs: _Pairs) -> str:
-    if not len(pairs.x):
+def _p_method(pair: Contrast) -> str:
+    if not pair.n:
         return "none"
-    return "mcnemar_exact" if pairs.exact else "sign_flip"
+    return "mcnemar_exact" if _exact(pair) else "sign_flip"
 
 
 def _correlation(x: Floats, y: Floats) -> float | None:
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(stats.pearsonr(x, y).statistic)
-
-
-def _failures(
-    pairs: pd.DataFrame, limits: tuple[float, float] | None
-) -> tuple[float, tuple[float | None, float | None]]:
-    """Share of failed pairs, and the difference with every failure at its worst and best for b."""
-    counted = pairs[
-        pairs["status"].isin(("scored", "failed")) & pairs["status_b"].isin(("scored", "failed"))
-    ]
-    failed = (counted["status"] == "failed") | (counted["status_b"] == "failed")
-    if not failed.any():
-        return 0.0, (None, None)
-    share = float(failed.mean())
-    if limits is None:
-        return share, (None, None)
-    low, high = limits
-    worst = counted["value_b"].fillna(low) - counted["value"].fillna(high)
-    best = counted["value_b"].fillna(high) - counted["value"].fillna(low)
-    return share, (float(worst.mean()), float(best.mean()))
-
-
-def _undecided(clusters: int, failed_share: float, limit: float) -> str:
-    if failed_share > limit:
-        return f"{failed_share:.1%} of the questions failed: above {limit:.0%} no verdict is given"
-    if clusters == 0:
-        return "no question was scored in both pipelines"
-    if clusters == 1:
-        return "all pairs are of one cluster"
-    return ""
-
-
-def _left_out(pairs: pd.DataFrame, n_pairs: int, clusters: int) -> str:
-    either = int(((pairs["status"] == "scored") | (pairs["status_b"] == "scored")).sum())
-    notes = []
-    if n_pairs < either:
-        notes.append(f"{n_pairs} of {either} questions scored in either are scored in both")
-    if clusters < FEW_CLUSTERS:
-        notes.append(f"only {clusters} clusters")
-    return "; ".join(notes)

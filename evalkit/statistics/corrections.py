@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit.statistics.comparisons import FAILURE_LIMIT
+from evalkit.plurals import counted
+from evalkit.statistics.contrasts import FAILURE_LIMIT
 from evalkit.statistics.prediction_powered import prediction_powered
 from evalkit.statistics.tables import ScoresTableError, question_values, typed, unit_of
 
@@ -112,7 +113,7 @@ def correct_scores(
     if faults := label_faults(scores, labels):
         first = faults[0]
         raise ScoresTableError(
-            f"labels: {len(faults)} faults; first: row {first.row} {first.field} {first.message};"
+            f"labels: {counted(len(faults), 'fault')}; first: row {first.row} {first.field} {first.message};"
             f" expected {first.expected}"
         )
     options = {"confidence": confidence, "resamples": resamples, "seed": seed}
@@ -140,7 +141,7 @@ def _expected(key: str, name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     named = near or (known if len(known) <= 8 else [])
     listed = f", such as {', '.join(repr(each) for each in named)}" if named else ""
-    return f"one of its {len(known)} {key}s{listed}"
+    return f"one of its {counted(len(known), key)}{listed}"
 
 
 def _sides(scores: pd.DataFrame, labels: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from evalkit.statistics.adjust import benjamini_hochberg
-from evalkit.statistics.clusters import Clustered, Floats
-from evalkit.statistics.comparisons import FAILURE_LIMIT
-from evalkit.statistics.intervals import FEW_CLUSTERS, Confidence, estimate_many
-from evalkit.statistics.power import detectable
+from evalkit.statistics.clusters import Clustered
+from evalkit.statistics.contrasts import FAILURE_LIMIT, Contrast, Wide
+from evalkit.statistics.intervals import Confidence, estimate_many
+from evalkit.statistics.power import spread
 from evalkit.statistics.resampling import sign_flips
-from evalkit.statistics.tables import ScoresTableError, question_values, typed, value_range
+from evalkit.statistics.tables import ScoresTableError, question_values, typed
 
 Corner = tuple[bool, bool]
 COLUMNS = (
@@ -82,23 +80,19 @@ def factorial_effects(
         raise ScoresTableError(
             f"effects: no pipeline {', '.join(lacking)}; the table has {', '.join(sorted(present))}"
         )
-    cluster = values.drop_duplicates("question").set_index("question")["cluster"]
     wanted = sorted(values["metric"].unique()) if metrics is None else metrics
-    found = []
-    for metric in wanted:
-        wide = _wide(values[values["metric"] == metric], corners)
-        for effect, contrast, note in _contrasts(wide, square=len(corners) == len(SQUARE)):
-            found.append(_effect(wide, contrast, cluster, (metric, effect, note)))
+    found = [each for metric in wanted for each in _effects(Wide.of(values, metric), corners)]
     estimates = estimate_many(
-        [(each.values, each.clusters, each.bounds) for each in found],
-        resamples=resamples,
-        seed=seed,
+        [each.contrast.sample for each in found], resamples=resamples, seed=seed
     )
-    columns = [Clustered.of(each.values, each.clusters) for each in found]
-    flipped = sign_flips(columns, resamples, seed)
+    flipped = sign_flips(
+        [Clustered.of(each.contrast.difference, each.contrast.clusters) for each in found],
+        resamples,
+        seed,
+    )
     p = [
-        value if data.size and each.failed_share <= FAILURE_LIMIT else None
-        for each, value, data in zip(found, flipped, columns, strict=True)
+        value if each.contrast.n and each.contrast.failed_share <= FAILURE_LIMIT else None
+        for each, value in zip(found, flipped, strict=True)
     ]
     rows = [
         _row(each, estimated, confidence) | {"p_value": value, "p_adjusted": adjusted}
@@ -112,96 +106,41 @@ def factorial_effects(
 
 @dataclass(frozen=True)
 class _Effect:
-    """One contrast of one metric on the questions that have it."""
+    """One effect on one metric; ``note`` says which it is, where it is a simple one."""
 
-    metric: str
     effect: str
-    values: Floats
-    clusters: npt.NDArray[np.str_]
-    bounds: tuple[float, float] | None
-    failed_share: float
+    contrast: Contrast
     note: str
 
 
-def _wide(table: pd.DataFrame, corners: Mapping[Corner, str]) -> dict[Corner, pd.DataFrame]:
-    sides = {}
-    for corner, pipeline in corners.items():
-        side = table[table["pipeline"] == pipeline].set_index("question")
-        if side["status"].isin(("scored", "failed")).any():
-            sides[corner] = side[["status", "value"]]
-    return sides
-
-
-def _contrasts(
-    wide: Mapping[Corner, Any], *, square: bool
-) -> list[tuple[str, dict[Corner, float], str]]:
-    if len(wide) == len(SQUARE):
-        return [(effect, weights, "") for effect, weights in CONTRASTS.items()]
+def _effects(table: Wide, corners: Mapping[Corner, str]) -> list[_Effect]:
+    """The effects that the corners in which the metric is defined allow."""
+    measured = table.status.isin(("scored", "failed")).any()
+    defined = {corner: name for corner, name in corners.items() if measured.get(name, False)}
+    if len(defined) == len(SQUARE):
+        return [
+            _Effect(effect, table.contrast({defined[c]: w for c, w in weights.items()}), "")
+            for effect, weights in CONTRASTS.items()
+        ]
+    square = len(corners) == len(SQUARE)
     why = "the metric is not defined in every corner" if square else "a corner was not run"
-    found: dict[str, tuple[str, dict[Corner, float], str]] = {}
+    found: dict[str, _Effect] = {}
     for effect, base, changed, where in _SIMPLE:
-        if base in wide and changed in wide and effect not in found:
-            note = f"simple effect, {where}: {why}"
-            found[effect] = (effect, {base: -1.0, changed: 1.0}, note)
+        if base in defined and changed in defined and effect not in found:
+            contrast = table.contrast({defined[changed]: 1.0, defined[base]: -1.0})
+            found[effect] = _Effect(effect, contrast, f"simple effect, {where}: {why}")
     return list(found.values())
 
 
-def _effect(
-    wide: Mapping[Corner, pd.DataFrame],
-    contrast: Mapping[Corner, float],
-    cluster: pd.Series,
-    named: tuple[str, str, str],
-) -> _Effect:
-    metric, effect, note = named
-    sides = {corner: wide[corner] for corner in contrast}
-    value = pd.concat({c: side["value"] for c, side in sides.items()}, axis=1).dropna()
-    total = np.zeros(len(value))
-    for corner, weight in contrast.items():
-        total += weight * value[corner].to_numpy()
-    names = np.asarray(cluster.loc[value.index], dtype=str)
-    limits, reach = value_range(metric), sum(abs(w) for w in contrast.values()) / 2
-    bounds = None if limits is None else (-reach, reach)
-    status = pd.concat({c: side["status"] for c, side in sides.items()}, axis=1)
-    failed = (status == "failed").any(axis=1)
-    counted = status.isin(("scored", "failed")).all(axis=1)
-    share = float(failed[counted].mean()) if counted.any() else 0.0
-    left_out = _note(status, share, len(value), len(np.unique(names)))
-    note = "; ".join(part for part in (note, left_out) if part)
-    return _Effect(metric, effect, total, names, bounds, share, note)
-
-
 def _row(each: _Effect, estimated: Confidence, confidence: float) -> dict[str, Any]:
-    interval = estimated.interval(confidence)
+    contrast = each.contrast
+    told = [contrast.undecided()] if contrast.undecided() else contrast.left_out()
     return {
-        "metric": each.metric,
+        "metric": contrast.metric,
         "effect": each.effect,
-        "value": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "standard_error": estimated.standard_error,
-        "mde": detectable(estimated.standard_error, estimated.df, confidence=confidence),
-        "n_pairs": len(each.values),
+        "value": estimated.value,
+        **spread(estimated, confidence),
+        "n_pairs": contrast.n,
         "n_clusters": estimated.size,
-        "note": each.note,
+        "note": "; ".join([each.note, *told] if each.note else told),
     }
-
-
-def _note(status: pd.DataFrame, failed_share: float, n_pairs: int, clusters: int) -> str:
-    """What the pairs leave out; ``status`` by question and corner."""
-    notes = []
-    if n := int((status == "failed").any(axis=1).sum()):
-        plural = "s" if n > 1 else ""
-        notes.append(f"{n} question{plural} left out: failed in at least one corner")
-    if failed_share > FAILURE_LIMIT:
-        notes.append(f"above {FAILURE_LIMIT:.0%} failed nothing is decided")
-    if clusters == 0:
-        return "; ".join([*notes, "no question was scored in every corner"])
-    scored = int((status == "scored").any(axis=1).sum())
-    if n_pairs < scored:
-        some, every = (
-            ("either", "both") if status.shape[1] == 2 else ("some corner", "every corner")
-        )
-        notes.append(f"{n_pairs} of {scored} questions scored in {some} are scored in {every}")
-    if clusters < FEW_CLUSTERS:
-        notes.append(f"only {clusters} clusters")
-    return "; ".join(notes)

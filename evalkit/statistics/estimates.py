@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from evalkit.statistics.intervals import estimate_many
+from evalkit.statistics.clusters import Floats
+from evalkit.statistics.intervals import Sample, estimate_many
 from evalkit.statistics.tables import (
     ScoresTableError,
     question_values,
@@ -54,23 +58,18 @@ def estimate_table(
     if not {"pipeline", "metric"} <= set(by):
         raise ScoresTableError(f"by={tuple(by)}: expected pipeline and metric among the columns")
     table = question_values(scores, extra=by)
-    cells = list(table.groupby(list(by), sort=True, observed=True))
-    keys = [dict(zip(by, key, strict=True)) for key, _ in cells]
-    scored = [cell[cell["status"] == "scored"] for _, cell in cells]
+    keys, cells = _cells(table, list(by))
     estimates = estimate_many(
-        [
-            (cell["value"], cell["cluster"].to_numpy(dtype=str), value_range(str(key["metric"])))
-            for key, cell in zip(keys, scored, strict=True)
-        ],
+        [cell.sample(str(key["metric"])) for key, cell in zip(keys, cells, strict=True)],
         resamples=resamples,
         seed=seed,
     )
     rows: list[dict[str, Any]] = []
-    for key, (_, cell), estimated in zip(keys, cells, estimates, strict=True):
+    for key, cell, estimated in zip(keys, cells, estimates, strict=True):
         found = estimated.interval(confidence)
         numbers: dict[str, Any] = {"value": found.value, "low": found.low, "high": found.high}
         numbers |= {"method": found.method, "unit": unit_of(str(key["metric"]))}
-        rows.append({**key, **numbers, **_counts(cell), "signature": signature})
+        rows.append({**key, **numbers, **cell.counts, "signature": signature})
     columns = [*by, *_NUMBERS, *_COUNTS, "signature"]
     frame: pd.DataFrame = typed(rows, columns, ("value", "low", "high"))
     return frame
@@ -103,9 +102,35 @@ def class_table(scores: pd.DataFrame, metric: str = "freshness/generation/curren
     return table.rename(columns={"label": "class"})
 
 
-def _counts(cell: pd.DataFrame) -> dict[str, int]:
-    status = cell["status"].value_counts()
-    names = ("scored", "failed", "not_applicable", "abstained")
-    counts = {"n_total": len(cell)} | {f"n_{name}": int(status.get(name, 0)) for name in names}
-    clusters = cell.loc[cell["status"] == "scored", "cluster"].nunique()
-    return {**counts, "n_clusters": int(clusters)}
+@dataclass(frozen=True)
+class _Cell:
+    """The questions of one cell, as arrays: there are thousands of cells, and frames take long."""
+
+    status: npt.NDArray[np.object_]
+    value: Floats
+    cluster: npt.NDArray[np.object_]
+
+    def sample(self, metric: str) -> Sample:
+        scored = self.status == "scored"
+        return self.value[scored], self.cluster[scored].astype(str), value_range(metric)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        names = ("scored", "failed", "not_applicable", "abstained")
+        counts = {f"n_{name}": int((self.status == name).sum()) for name in names}
+        clusters = len(set(self.cluster[self.status == "scored"]))
+        return {"n_total": len(self.status), **counts, "n_clusters": clusters}
+
+
+def _cells(table: pd.DataFrame, by: list[str]) -> tuple[list[dict[str, Any]], list[_Cell]]:
+    """The cells in order, each with its values of ``by``."""
+    groups = table.groupby(by, sort=True, observed=True)
+    sizes = groups.size()
+    # Rows without a value of ``by`` are in no group: their number is NaN, which comes last.
+    order = np.argsort(groups.ngroup().to_numpy(), kind="stable")[: sizes.sum()]
+    parts = [
+        np.split(table[name].to_numpy(kind)[order], np.cumsum(sizes))[:-1]
+        for name, kind in (("status", object), ("value", np.float64), ("cluster", object))
+    ]
+    keys = [dict(zip(by, key, strict=True)) for key in sizes.index]
+    return keys, [_Cell(*arrays) for arrays in zip(*parts, strict=True)]

@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 
 from evalkit.statistics.adjust import holm
-from evalkit.statistics.claims import KINDS, Hypothesis, HypothesisError, Where
-from evalkit.statistics.deciding import difference_range, p_values, total_needed
-from evalkit.statistics.intervals import FEW_CLUSTERS, Confidence, estimate_many
-from evalkit.statistics.pairs import Pairs, pairs_of
+from evalkit.statistics.claims import KINDS, Hypothesis, HypothesisError, Where, near
+from evalkit.statistics.clusters import TINY
+from evalkit.statistics.contrasts import FAILURE_LIMIT, Contrast, Wide
+from evalkit.statistics.deciding import p_values, total_needed
+from evalkit.statistics.intervals import Confidence, estimate_many
 from evalkit.statistics.parsing import parse_hypothesis
 from evalkit.statistics.power import detectable
-from evalkit.statistics.tables import typed, unit_of
+from evalkit.statistics.tables import ScoresTableError, question_values, typed, unit_of
 
 __all__ = [
     "KINDS",
@@ -53,7 +54,7 @@ class _Test:
     """One hypothesis with its data and its p-values; ``obstacle`` says why there are none."""
 
     hypothesis: Hypothesis
-    pairs: Pairs
+    pairs: Contrast
     found: Confidence
     obstacle: str
 
@@ -86,7 +87,7 @@ def test_hypotheses(
     confidence: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
-    failure_limit: float = 0.02,
+    failure_limit: float = FAILURE_LIMIT,
     power: float = 0.8,
 ) -> pd.DataFrame:
     """Test a family of hypotheses on one table of scores.
@@ -119,14 +120,10 @@ def test_hypotheses(
     if not hypotheses:
         return _frame([])
     alpha = (1 - confidence) / 2
-    pairs = pairs_of(scores, hypotheses)
-    samples = [
-        (p.difference, p.clusters, difference_range(h.metric))
-        for h, p in zip(hypotheses, pairs, strict=True)
-    ]
-    found = estimate_many(samples, resamples=resamples, seed=seed)
+    pairs = _contrasts(scores, hypotheses)
+    found = estimate_many([p.sample for p in pairs], resamples=resamples, seed=seed)
     tests = [
-        _Test(h, p, f, _obstacle(p, failure_limit))
+        _Test(h, p, f, p.undecided(failure_limit))
         for h, p, f in zip(hypotheses, pairs, found, strict=True)
     ]
     families = [_Family.of([t.p[i] for t in tests], alpha) for i in (0, 1)]
@@ -153,34 +150,51 @@ def flips(scores: pd.DataFrame, hypothesis: Hypothesis) -> pd.DataFrame:
     Raises:
         ScoresTableError: As :func:`test_hypotheses`.
     """
-    (pairs,) = pairs_of(scores, [hypothesis])
-    table = pairs.table.reset_index()
+    (pairs,) = _contrasts(scores, [hypothesis])
+    table = pd.DataFrame(
+        {"question": pairs.questions, "before": pairs.before, "after": pairs.after}
+    )
     move = hypothesis.sign * pairs.difference
     table["change"] = np.where(move > 0, "gained", "lost")
-    table["size"] = np.abs(move)
-    table = table[table["size"] > 1e-12].sort_values(["size", "question"], ascending=[False, True])
+    # Rounded, so that changes that differ by arithmetic alone come in the order of the questions.
+    table["size"] = np.abs(move).round(12)
+    table = table[table["size"] > 0].sort_values(["size", "question"], ascending=[False, True])
     return table[["question", "before", "after", "change"]].reset_index(drop=True)
+
+
+def _contrasts(scores: pd.DataFrame, hypotheses: Sequence[Hypothesis]) -> list[Contrast]:
+    """The pairs of every hypothesis; repeats are averaged within a question first."""
+    extra = sorted({column for each in hypotheses for column in each.where.columns})
+    for each in hypotheses:
+        each.where.select(scores.head(0))  # names a missing column before any work
+        _known(scores, each)
+    metrics = {each.metric for each in hypotheses}
+    pipelines = {name for each in hypotheses for name in (*each.better, *each.than)}
+    chosen = scores["metric"].isin(metrics) & scores["pipeline"].isin(pipelines)
+    values = question_values(scores[chosen], extra=extra)
+    return [
+        Wide.of(each.where.select(values), each.metric).contrast(each.weights)
+        for each in hypotheses
+    ]
+
+
+def _known(scores: pd.DataFrame, hypothesis: Hypothesis) -> None:
+    for column, names in (
+        ("pipeline", (*hypothesis.better, *hypothesis.than)),
+        ("metric", (hypothesis.metric,)),
+    ):
+        present = scores[column].unique() if column in scores.columns else ()
+        for name in names:
+            if name not in present:
+                raise ScoresTableError(
+                    f"hypothesis {hypothesis.claim!r}: the scores table has no {column} {name!r}"
+                    f"{near(name, sorted(map(str, present)))}"
+                )
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame: pd.DataFrame = typed(rows, COLUMNS, _NULLABLE)
     return frame.astype({"further_questions": "Int64"})
-
-
-def _obstacle(pairs: Pairs, failure_limit: float) -> str:
-    """Why nothing can be decided, whatever the numbers; empty where it can."""
-    if pairs.questions == 0:
-        return "no question is selected"
-    if pairs.failed_share > failure_limit:
-        return (
-            f"{pairs.failed_share:.1%} of the questions failed: above {failure_limit:.0%} no"
-            " verdict is given"
-        )
-    if len(pairs.table) == 0:
-        return "no question was scored in every pipeline compared"
-    if pairs.n_clusters == 1:
-        return "all pairs are of one cluster"
-    return ""
 
 
 def _measured(test: _Test, confidence: float, power: float) -> dict[str, Any]:
@@ -204,14 +218,14 @@ def _measured(test: _Test, confidence: float, power: float) -> dict[str, Any]:
         "threshold": hypothesis.threshold,
         "p_value": p_value,
         "p_against": p_against,
-        "n_questions": pairs.questions,
-        "n_pairs": len(pairs.table),
+        "n_questions": len(pairs.value),
+        "n_pairs": pairs.n,
         "n_clusters": pairs.n_clusters,
         "failed_share": pairs.failed_share,
         "worst_low": worst_low,
         "worst_high": worst_high,
-        "gained": pairs.moved(hypothesis.sign),
-        "lost": pairs.moved(-hypothesis.sign),
+        "gained": int((hypothesis.sign * pairs.difference > TINY).sum()),
+        "lost": int((hypothesis.sign * pairs.difference < -TINY).sum()),
         "mde": detectable(found.standard_error, found.df, confidence=confidence, power=power),
     }
 
@@ -220,7 +234,7 @@ def _verdict(
     test: _Test, row: dict[str, Any], families: Sequence[_Family], alpha: float, power: float
 ) -> dict[str, Any]:
     """``verdict``, ``reason`` and ``further_questions``."""
-    notes = _notes(test.pairs)
+    notes = test.pairs.left_out()
     if test.obstacle:
         return _inconclusive([test.obstacle], None)
     for verdict, column in (("supported", "p_adjusted"), ("refuted", "p_against_adjusted")):
@@ -233,7 +247,7 @@ def _verdict(
         else "the interval holds values on both sides of the threshold"
     )
     levels = families[0].level, families[1].level
-    n = len(test.pairs.table)
+    n = test.pairs.n
     total = total_needed(test.hypothesis, test.found, n, levels, power)
     if total is None:
         lack = (
@@ -249,13 +263,3 @@ def _inconclusive(reasons: list[str], further: int | None) -> dict[str, Any]:
         "reason": "; ".join(reasons),
         "further_questions": further,
     }
-
-
-def _notes(pairs: Pairs) -> list[str]:
-    notes = []
-    n = len(pairs.table)
-    if n < pairs.either:
-        notes.append(f"{n} of {pairs.either} questions scored in some pipeline are scored in all")
-    if pairs.n_clusters < FEW_CLUSTERS:
-        notes.append(f"only {pairs.n_clusters} clusters")
-    return notes

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from evalkit.plurals import counted
 from evalkit.statistics.adjust import benjamini_hochberg
 from evalkit.statistics.clusters import Clustered, Floats
 from evalkit.statistics.intervals import FEW_CLUSTERS, Confidence, estimate_many
-from evalkit.statistics.power import detectable
+from evalkit.statistics.power import spread
 from evalkit.statistics.resampling import sign_flips
 from evalkit.statistics.tables import typed, value_range
 
@@ -207,9 +208,9 @@ def _note(panel: Panel, known: npt.NDArray[np.bool_]) -> str:
     notes = []
     asked = int(panel.values.notna().any(axis=1).sum())
     if known.sum() < asked:
-        notes.append(f"{int(known.sum())} of {asked} questions")
+        notes.append(f"{int(known.sum())} of {counted(asked, 'question')}")
     if (clusters := len(np.unique(panel.clusters[known]))) < FEW_CLUSTERS:
-        notes.append(f"only {clusters} clusters")
+        notes.append(f"only {counted(clusters, 'cluster')}")
     return "; ".join(notes)
 
 
@@ -220,12 +221,8 @@ def _is_grid(settings: pd.DataFrame, levels: Mapping[str, Sequence[str]]) -> boo
 
 
 def _numbers(estimated: Confidence, confidence: float) -> dict[str, Any]:
-    interval = estimated.interval(confidence)
     return {
-        "effect": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "standard_error": estimated.standard_error,
-        "mde": detectable(estimated.standard_error, estimated.df, confidence=confidence),
+        "effect": estimated.value,
+        **spread(estimated, confidence),
         "n_clusters": estimated.size,
     }

@@ -13,6 +13,8 @@ from math import ceil, isfinite, sqrt
 
 from scipy import optimize, stats
 
+from evalkit.statistics.intervals import Confidence
+
 MOST_QUESTIONS = 100_000
 """A number above this is no plan: the estimate is as good as on the threshold."""
 _NORMAL = 10_000  # degrees of freedom from which t is normal to four digits
@@ -36,6 +38,13 @@ def detectable(
         return None
     assert standard_error is not None
     return standard_error * _noncentrality(float(df), 1 - confidence, power)
+
+
+def spread(found: Confidence, confidence: float) -> dict[str, float | None]:
+    """What every table of differences says of one: ``low, high, standard_error, mde``."""
+    interval, error = found.interval(confidence), found.standard_error
+    mde = detectable(error, found.df, confidence=confidence)
+    return {"low": interval.low, "high": interval.high, "standard_error": error, "mde": mde}
 
 
 def questions_needed(
@@ -96,26 +105,6 @@ def questions_within(
         return _one_sided(above, m, share, alpha) + _one_sided(below, m, share, alpha) - 1
 
     return _questions(both, power)
-
-
-def questions_for(
-    effect: float, sd: float, *, power: float = 0.8, confidence: float = 0.95
-) -> int | None:
-    """Plan ahead: questions for a two-sided paired comparison, each in a cluster of its own.
-
-    Args:
-        effect: The difference worth finding, in the metric's unit.
-        sd: Standard deviation of the paired differences.
-        power: The chance of finding it.
-        confidence: 1 - alpha of the two-sided test.
-
-    Returns:
-        The number of questions; None for an effect of 0, or without a standard deviation.
-    """
-    if not _informative(sd):
-        return None
-    size = abs(effect) / sd
-    return _questions(lambda m: _two_sided(size * sqrt(m), m - 1, 1 - confidence), power)
 
 
 def _questions(power_at: Callable[[int], float], power: float) -> int | None:

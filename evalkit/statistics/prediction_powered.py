@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from evalkit.plurals import counted
 from evalkit.statistics.intervals import Interval, mean_interval
 from evalkit.statistics.labelled import TINY, Floats, Labelled, Prior
 
@@ -152,7 +153,7 @@ def _no_weight_because(sample: Labelled) -> str:
     counts = (sample.clusters, "with"), (sample.other_clusters, "without")
     for found, what in counts:
         if found < FEW:
-            return f"only {found} cluster{'s'[: found != 1]} {what} a label: fewer than {FEW}"
+            return f"only {counted(found, 'cluster')} {what} a label: fewer than {FEW}"
     return ""
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from evalkit.plurals import counted
 from evalkit.statistics.bounds import Range
 from evalkit.statistics.clusters import Floats
 from evalkit.statistics.intervals import Interval, estimate_many
@@ -106,7 +107,9 @@ def select(
     if len(names) == 1:
         return replace(found, reason="there was nothing to choose from")
     if found.n_clusters < LEAST_CLUSTERS:
-        return replace(found, reason=f"{found.n_clusters} clusters cannot be halved and compared")
+        return replace(
+            found, reason=f"{counted(found.n_clusters, 'cluster')} cannot be halved and compared"
+        )
     held, wins = _held_out(sign * x, x, codes, splits, seed)
     corrected = _moved(naive, float(np.nanmean(held)), limits)
     assert naive.value is not None

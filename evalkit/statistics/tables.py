@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evalkit.plurals import counted
+
 REQUIRED = ("question", "pipeline", "repeat", "metric", "status", "value", "cluster")
 # From strongest to weakest: what a question counts as when its repeats disagree.
 PRECEDENCE = ("failed", "scored", "abstained", "not_applicable")
@@ -60,6 +62,9 @@ def question_values(scores: pd.DataFrame, extra: Iterable[str] = ()) -> pd.DataF
     kept = [c for c in dict.fromkeys(extra) if c not in REQUIRED]
     table = _checked(scores, kept)
     keys = ["pipeline", "metric", "question"]
+    if table["repeat"].nunique() < 2:  # one row for each already, which takes half as long
+        result = table.sort_values(keys, ignore_index=True)
+        return result[[*keys, "status", "value", "cluster", *kept]]
     rank = table["status"].map({name: i for i, name in enumerate(PRECEDENCE)})
     groups = table.assign(_rank=rank).groupby(keys, sort=True, observed=True)
     # mean() skips the repeats without a value, so this is the mean of the scored ones.
@@ -106,7 +111,8 @@ def _checked(scores: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
     share = table["metric"].map({m: value_range(m) is not None for m in table["metric"].unique()})
     outside = scored & share.astype(bool) & ~table["value"].between(-1e-9, 1 + 1e-9)
     _refuse(table, outside, "value is outside [0, 1]")
-    split = table.groupby("question")["cluster"].transform("nunique") > 1
+    homes = table[["question", "cluster"]].drop_duplicates()["question"]
+    split = table["question"].isin(homes[homes.duplicated()])
     _refuse(table, split, "its question is in more than one cluster")
     return table
 
@@ -121,7 +127,7 @@ def _refuse(table: pd.DataFrame, bad: pd.Series, complaint: str) -> None:
     if bad.any():
         row = table[bad].iloc[0]
         raise ScoresTableError(
-            f"scores table: {int(bad.sum())} rows: {complaint}; first: question "
+            f"scores table: {counted(int(bad.sum()), 'row')}: {complaint}; first: question "
             f"{row['question']!r}, pipeline {row['pipeline']!r}, metric {row['metric']!r}, "
             f"repeat {row['repeat']}, status {row['status']!r}, value {row['value']}"
         )

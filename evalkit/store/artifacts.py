@@ -44,6 +44,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        if root.exists() and not root.is_dir():
+            raise StoreError(f"the store {root} is a file", todo="choose a folder with store=DIR")
         with self._writing():
             root.mkdir(parents=True, exist_ok=True)
         self._session = session_of(self, root)
@@ -140,7 +142,7 @@ class Store:
     def _unwritable(self, error: Exception) -> StoreError:
         return StoreError(
             f"could not write to the store {self.root}: {error}",
-            todo="free disk space (evalkit store gc), or choose a writable folder with store=DIR;"
+            todo="choose a writable folder with store=DIR, or free disk space (evalkit store gc);"
             " finished work is kept",
         )
 

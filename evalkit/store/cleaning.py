@@ -67,7 +67,7 @@ def plan(
         now: Seconds since 1970.
 
     Raises:
-        StoreError: There is no store; or a run does not say what it uses.
+        StoreError: There is no store, or it can only be read; or a run does not say what it uses.
     """
     found = items(root)
     chosen = found if runs is not None or older_than_days is not None else []
@@ -78,11 +78,11 @@ def plan(
         latest = now - older_than_days * DAY_S
         chosen = [item for item in chosen if item.used < latest]
     live = in_use(root)
-    going = [item for item in chosen if item.name not in live and _is_free(_lock_of(item))]
-    within = {item.path for item in going}
-    swept = [
-        left for left in leftovers(root) if left.path.parent not in within and _is_free(left.lock)
-    ]
+    with _refusing(root):  # a lock can only be looked at where it could be taken
+        going = [item for item in chosen if item.name not in live and _is_free(_lock_of(item))]
+        within = {item.path for item in going}
+        left = [each for each in leftovers(root) if each.path.parent not in within]
+        swept = [each for each in left if _is_free(each.lock)]
     return Plan(going, swept, [item for item in chosen if item not in going])
 
 
@@ -193,6 +193,6 @@ def _refusing(path: Path) -> Iterator[Any]:
         yield
     except OSError as error:
         raise StoreError(
-            f"could not remove {path}: {error}",
+            f"could not clean up {path}: {error}",
             todo="mend the permissions of the store; what was removed before stays removed",
         ) from error

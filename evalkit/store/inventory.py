@@ -134,6 +134,8 @@ def _leftovers(kind: Path) -> Iterator[Leftover]:
             for aside in path.glob("rows.damaged*"):
                 lock = kind / f"{name}.lock"
                 yield Leftover(aside, "damaged rows, set aside", size(aside), lock)
+            for turn in path.glob(f"{_TABLE}.{'?' * 16}.lock"):  # of a process that was killed
+                yield Leftover(turn, "lock of nothing", 0, turn)
 
 
 def size(path: Path) -> int:

@@ -45,7 +45,8 @@ class Rows:
         except sqlite3.OperationalError as error:
             raise StoreError(
                 f"could not open {path}: {error}",
-                todo="check the folder's permissions and the disk's free space",
+                todo="check the folder's permissions and the disk's free space, or choose another folder"
+                " with store=DIR",
             ) from error
         except sqlite3.DatabaseError as error:
             self._begin_anew(error)

@@ -2,7 +2,9 @@
 
 ::
 
-    SWEEP_DIR/sweep.json         what was swept, and every job: assembled from
+    SWEEP_DIR/sweep.json         what was swept, and every job: assembled from jobs/, which can be
+                                 restored from it
+    SWEEP_DIR/jobs/head.json     what was swept, and how it was begun
     SWEEP_DIR/jobs/N.json        one job: its overrides, key, status, reason, objective
     SWEEP_DIR/jobs/N.log         where a job broke, with its traceback
     SWEEP_DIR/jobs/N.lock        held by the process that runs the job

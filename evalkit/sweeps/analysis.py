@@ -224,4 +224,16 @@ def _notes(runs: Sequence[Run], baseline: Candidate, named: Any) -> list[str]:
             "The jobs were judged by different judges, so a difference in a judged metric may be"
             f" the judge's ({listed})."
         )
-    return found
+    return [*found, *_warnings(runs)]
+
+
+def _warnings(runs: Sequence[Run]) -> list[str]:
+    """What the jobs warn of, each once with its jobs, those of many jobs first."""
+    from evalkit.reporting.sweep import jobs_words
+
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        for text in run.results["warnings"] or ():
+            found.setdefault(str(text), []).append(run.job.id)
+    ordered = sorted(found.items(), key=lambda each: -len(each[1]))
+    return [f"{jobs_words(jobs).capitalize()}: {text}" for text, jobs in ordered]

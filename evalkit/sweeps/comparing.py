@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.statistics import compare_all, records
-from evalkit.statistics.comparisons import FAILURE_LIMIT
+from evalkit.statistics.contrasts import FAILURE_LIMIT
 from evalkit.statistics.main_effects import main_effects
 from evalkit.statistics.selection import pareto_front, select
 from evalkit.statistics.tables import value_range

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.sweeps.launchers import one_by_one
 from evalkit.sweeps.planning import Planned
 from evalkit.sweeps.record import SweepFolder
+from evalkit.sweeps.watching import watched
 
 _MOST_ATTEMPTS = 2
 _DIED = "its process ended before the job did, {} (was it killed, or out of memory?)"
@@ -52,14 +55,16 @@ class Dispatch:
     def _launch(self, jobs: Sequence[Planned]) -> None:
         before = [self.folder.record(job.id) for job in jobs]
         trouble: Exception | None = None
-        try:
-            self.launcher.launch([self._overrides(job) for job in jobs], int(jobs[0].id))
-        except Exception as error:  # each launcher has its own
-            trouble = error
-        for job in jobs:
-            # What a launcher has let go of may still run, on a cluster say.
-            with self.folder.turn(job.id):
-                pass
+        at_once = not one_by_one(type(self.launcher).__name__)
+        with watched(self.folder, [job.id for job in jobs]) if at_once else nullcontext():
+            try:
+                self.launcher.launch([self._overrides(job) for job in jobs], int(jobs[0].id))
+            except Exception as error:  # each launcher has its own
+                trouble = error
+            for job in jobs:
+                # What a launcher has let go of may still run, on a cluster say.
+                with self.folder.turn(job.id):
+                    pass
         if before == [self.folder.record(job.id) for job in jobs]:
             if isinstance(trouble, EvalkitError):
                 raise trouble

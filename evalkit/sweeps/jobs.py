@@ -14,7 +14,7 @@ from evalkit.secrets import REDACTED, looks_secret
 FILE = "sweep.json"
 SCHEMA = 1
 _FINISHED = ("finished", "skipped")
-_KEPT = ("pipelines", "benchmark", "judge", "model", "statistics", "repeats", "created", "evalkit")
+_KEPT = ("pipelines", "benchmark", "judge", "model", "statistics", "repeats", "warnings")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def read_sweep(sweep_dir: Path) -> tuple[dict[str, Any], list[Job]]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvalkitError(
             f"{path} is damaged: {type(error).__name__}: {error}",
-            todo=f"`evalkit sweep {sweep_dir} --resume` writes it anew from its jobs",
+            todo=f"`evalkit sweep {sweep_dir}` writes it anew from its jobs",
         ) from error
     return head, jobs
 

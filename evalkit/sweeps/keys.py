@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from evalkit.statistics.comparisons import FAILURE_LIMIT
+from evalkit.statistics.contrasts import FAILURE_LIMIT
 from evalkit.statistics.main_effects import Panel
 from evalkit.sweeps.candidates import SIGNATURES, Candidate, Measured
 

@@ -79,6 +79,11 @@ def needs_of(target: str) -> Needs | None:
     return {RAY: NEEDS["ray"], OPTUNA: NEEDS["optuna"]}.get(target)
 
 
+def one_by_one(target: str) -> bool:
+    """Whether a launcher runs one job after the other, in this process."""
+    return target.endswith("BasicLauncher")
+
+
 def check(part: Any, secrets: Sequence[str]) -> None:
     """Refuse a launcher or sweeper that cannot work here.
 

@@ -25,14 +25,10 @@ _LONGEST_VALUE = 60
 
 @dataclass(frozen=True)
 class Planned:
-    """A job to be run: its record, and for the launcher its overrides, secrets included.
-
-    ``tracking`` is the part of its configuration with that name.
-    """
+    """A job to be run: its record, and for the launcher its overrides, secrets included."""
 
     record: JobRecord
     overrides: tuple[str, ...]
-    tracking: Mapping[str, Any]
 
     @property
     def id(self) -> str:
@@ -41,10 +37,17 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of some overrides: those to be run, and the record of each, in the given order."""
+    """The jobs of some overrides.
+
+    Attributes:
+        jobs: Those to be run.
+        ids: The number of each, in the given order.
+        trackers: Where they are logged: store (None is the default one) and experiment, each once.
+    """
 
     jobs: list[Planned]
     ids: list[str]
+    trackers: list[tuple[str | None, str]]
 
 
 def plan(
@@ -70,8 +73,10 @@ def plan(
     jobs: list[Planned] = []
     ids: list[str] = []
     seen: dict[str, str] = {}
+    trackers: dict[tuple[str | None, str], None] = {}
     for overrides in wanted:
         key, plain, problem = _content(compose, list(overrides))
+        trackers |= _tracker(plain.get("tracking") or {})
         known = before.get(key)
         if key in seen:
             ids.append(seen[key])
@@ -88,9 +93,15 @@ def plan(
         if problem is not None:
             record = replace(record, status="failed", reason=problem)
         else:
-            jobs.append(Planned(record, tuple(overrides), plain.get("tracking") or {}))
+            jobs.append(Planned(record, tuple(overrides)))
         folder.write(record)
-    return Plan(jobs, ids)
+    return Plan(jobs, ids, list(trackers))
+
+
+def _tracker(tracking: Mapping[str, Any]) -> dict[tuple[str | None, str], None]:
+    if not tracking.get("enabled"):
+        return {}
+    return {(tracking.get("uri"), str(tracking.get("experiment") or "evalkit")): None}
 
 
 def is_finished(folder: SweepFolder, record: JobRecord) -> bool:

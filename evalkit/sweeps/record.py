@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +16,16 @@ from filelock import FileLock, Timeout
 
 from evalkit.errors import EvalkitError
 
+log = logging.getLogger(__name__)
+
 SCHEMA = 1
 FILE = "sweep.json"
+HEAD = Path("jobs/head.json")
+"""The head of ``sweep.json`` once more, so that either of the two can be lost."""
 _MOMENT_S = 1.0
 """Longer than somebody who only looks holds a lock."""
+_DELETE = "delete it; jobs/ and sweep.json are made again from each other"
 STATUSES = ("waiting", "running", "finished", "failed", "skipped")
-
-
-ENDED: ContextVar[list[Path] | None] = ContextVar("ENDED", default=None)
-"""Folders of the sweeps that ran since whoever listens set it to an empty list."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class JobRecord:
     @property
     def ended(self) -> bool:
         return self.status in ("finished", "failed", "skipped")
+
+    @property
+    def heading(self) -> str:
+        """``job 3 · retriever.k=5``."""
+        return f"job {self.id}" + (f" · {self.label}" if self.label else "")
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class SweepFolder:
         Raises:
             EvalkitError: The record of a job is damaged.
         """
-        found = [_record(file) for file in (self.path / "jobs").glob("*.json")]
+        found = [_record(file) for file in (self.path / "jobs").glob("[0-9]*.json")]
         return sorted(found, key=lambda record: int(record.id))
 
     def record(self, job: str) -> JobRecord:
@@ -108,14 +114,14 @@ class SweepFolder:
         return self.path / "jobs" / f"{job}.log"
 
     @contextmanager
-    def turn(self, job: str) -> Iterator[None]:
-        """Hold a job, which nobody else runs meanwhile; waits for who does."""
-        with FileLock(self._file(job).with_suffix(".lock")):
-            yield
+    def turn(self, job: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold a job, which nobody else runs meanwhile, here or on a machine with the same disk.
 
-    def is_running(self, job: str) -> bool:
-        """Whether some process, here or on another machine with the same disk, runs a job."""
-        return _is_held(self._file(job).with_suffix(".lock"))
+        Raises:
+            Timeout: Somebody runs it, and ``wait`` is False.
+        """
+        with FileLock(self._file(job).with_suffix(".lock"), timeout=-1 if wait else 0):
+            yield
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -144,35 +150,61 @@ class SweepFolder:
         finally:
             lock.release()
 
-    @property
-    def is_held(self) -> bool:
-        """Whether a parent gives out this sweep's jobs."""
-        return _is_held(self.path / ".lock")
+    @contextmanager
+    def unless_held(self) -> Iterator[bool]:
+        """Hold the sweep, if nobody does and its folder can be written; gives whether it is held so."""
+        lock = FileLock(self.path / ".lock", thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, OSError):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     def head(self) -> Head:
-        """The head of ``sweep.json``; a new one where there is no such file.
+        """The head of ``sweep.json``; of ``jobs/head.json`` where that is gone or damaged; a new one
+        where there is neither.
 
         Raises:
-            EvalkitError: The file is damaged, or of another version.
+            EvalkitError: What there is is damaged, or of another version.
         """
-        path = self.path / FILE
-        if not path.is_file():
-            return Head()
-        found = _read_json(path)
-        if found.get("schema") != SCHEMA:
-            raise EvalkitError(
-                f"{path}: schema {found.get('schema')!r}, expected {SCHEMA}",
-                todo="use the version of evalkit that made the sweep, or begin another folder",
-            )
-        return Head(**{name: found[name] for name in Head.__dataclass_fields__ if name in found})
+        problem: EvalkitError | None = None
+        for path in (self.path / FILE, self.path / HEAD):
+            if not path.is_file():
+                continue
+            try:
+                found = _head(path)
+            except _Damaged as error:
+                problem = problem or error
+                continue
+            if problem:
+                log.warning("%s; it is made again from jobs/", problem.problem)
+            return found
+        if problem:
+            raise problem
+        return Head()
+
+    def restore(self) -> None:
+        """Write the records that ``jobs/`` has lost, as ``sweep.json`` has them."""
+        try:
+            known = [JobRecord(**each) for each in _read_json(self.path / FILE)["jobs"]]
+        except (EvalkitError, KeyError, TypeError):
+            return
+        lost = [record for record in known if not self._file(record.id).is_file()]
+        if lost:
+            (self.path / "jobs").mkdir(exist_ok=True)
+        for record in lost:
+            self.write(record)
 
     def assemble(self, head: Head) -> list[JobRecord]:
         """Write ``sweep.json`` from the head and the records of the jobs, which are returned."""
         records = self.records()
-        _write_json(
-            self.path / FILE,
-            {"schema": SCHEMA, **asdict(head), "jobs": [asdict(r) for r in records]},
-        )
+        kept = {"schema": SCHEMA, **asdict(head)}
+        _write_json(self.path / HEAD, kept)
+        _write_json(self.path / FILE, kept | {"jobs": [asdict(r) for r in records]})
         return records
 
     def _file(self, job: str) -> Path:
@@ -190,26 +222,42 @@ def open_sweep(path: Path) -> SweepFolder:
             f"{path} is not the folder of a sweep: it has no {FILE}",
             todo="give the folder that `evalkit run -m ...` printed",
         )
-    return SweepFolder(path)
+    folder = SweepFolder(path)
+    with folder.unless_held() as alone:
+        if alone:
+            folder.restore()
+    return folder
 
 
 def settled(folder: SweepFolder, record: JobRecord) -> JobRecord:
     """The record as it is true now: a job whose process ended without a word has failed."""
-    if record.status != "running" or folder.is_running(record.id):
+    if record.status != "running":
         return record
-    return replace(record, status="failed", reason="its process ended before the job did")
-
-
-def _is_held(path: Path) -> bool:
-    if not path.exists():
-        return False
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        return True
-    lock.release()
-    return False
+        with folder.turn(record.id, wait=False):
+            now = folder.record(record.id)  # it may have ended since
+    except (Timeout, OSError):  # or of a folder that cannot be written
+        return record
+    if now.status != "running":
+        return now
+    return replace(now, status="failed", reason="its process ended before the job did")
+
+
+class _Damaged(EvalkitError):
+    """A file that was written over or cut off."""
+
+
+def _head(path: Path) -> Head:
+    found = _read_json(path)
+    if found.get("schema") != SCHEMA:
+        raise EvalkitError(
+            f"{path}: schema {found.get('schema')!r}, expected {SCHEMA}",
+            todo="use the version of evalkit that made the sweep, or begin another folder",
+        )
+    names = Head.__dataclass_fields__
+    if missing := names.keys() - found.keys():
+        raise _Damaged(f"{path} is damaged: no {', '.join(sorted(missing))}", todo=_DELETE)
+    return Head(**{name: found[name] for name in names})
 
 
 def _record(file: Path) -> JobRecord:
@@ -218,7 +266,7 @@ def _record(file: Path) -> JobRecord:
     except TypeError as error:
         raise EvalkitError(
             f"{file} is no job's record: {error}",
-            todo="delete it; the job is then run again, which takes from the store what is there",
+            todo=_DELETE,
         ) from error
 
 
@@ -226,12 +274,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise EvalkitError(
+        raise _Damaged(
             f"{path} cannot be read: {error}",
-            todo="delete it; what it said is made again by --resume",
+            todo=_DELETE,
         ) from error
     if not isinstance(found, dict):
-        raise EvalkitError(f"{path} is damaged: expected a mapping", todo="delete it")
+        raise _Damaged(f"{path} is damaged: expected a mapping", todo=_DELETE)
     return found
 
 
@@ -240,14 +288,3 @@ def _write_json(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str)
     beside.write_text(text + "\n", encoding="utf-8")
     os.replace(beside, path)
-
-
-@contextmanager
-def listening() -> Iterator[list[Path]]:
-    """The folders of the sweeps that run in here."""
-    folders: list[Path] = []
-    token = ENDED.set(folders)
-    try:
-        yield folders
-    finally:
-        ENDED.reset(token)

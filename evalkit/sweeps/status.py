@@ -24,19 +24,23 @@ def conclude(path: Path, console: Console | None = None) -> int:
     """
     console = console or Console()
     folder = open_sweep(path)
-    # Nobody else may be writing: a parent assembles what its jobs wrote when it is done.
-    records = [settled(folder, r) for r in folder.records()]
-    if not folder.is_held:
-        for record in records:
-            folder.write(record)
-        folder.assemble(folder.head())
+    # Only where no parent does: it writes down itself what became of its jobs.
+    with folder.unless_held() as alone:
+        before = folder.records()
+        records = [settled(folder, record) for record in before]
+        if alone:
+            for record in records:
+                if record not in before:
+                    folder.write(record)
+            folder.assemble(folder.head())
     show(records, console)
     counts = Counter(record.status for record in records)
     said = ", ".join(f"{counts[s]} {s}" for s in STATUSES if counts[s])
-    console.print(f"\njobs: {said} · {path}", highlight=False)
-    left = counts["failed"] + (0 if folder.is_held else counts["waiting"])
+    console.print(f"\njobs: {said} · {path}", markup=False, highlight=False, soft_wrap=True)
+    left = counts["failed"] + (counts["waiting"] if alone else 0)
     if left:
-        console.print(f"  What to do: evalkit sweep {path} --resume", highlight=False)
+        todo = f"  What to do: evalkit sweep {path} --resume"
+        console.print(todo, markup=False, highlight=False, soft_wrap=True)
     return int(counts["failed"] > 0)
 
 
@@ -67,7 +71,7 @@ def show(records: Sequence[JobRecord], console: Console) -> None:
             by_reason.setdefault(record.reason or "no reason was kept", []).append(record.id)
     for reason, jobs in by_reason.items():
         named = f"job {jobs[0]}" if len(jobs) == 1 else f"jobs {', '.join(jobs)}"
-        console.print(Text(f"\n{named} failed: {reason}"))
+        console.print(Text(f"\n{named} failed: {reason}"), soft_wrap=True)
 
 
 def choose_baseline(path: Path, baseline: str) -> None:

@@ -15,11 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from evalkit.compose import without_secret_value
 from evalkit.errors import ConfigError
+from evalkit.plurals import counted
 from evalkit.secrets import Redactor, redact_config
 from evalkit.sweeps import launchers
 from evalkit.sweeps.dispatch import Dispatch
 from evalkit.sweeps.planning import Plan, parse, plan, shareable, user_key
-from evalkit.sweeps.record import ENDED, Head, JobRecord, SweepFolder
+from evalkit.sweeps.ran import Ran, announce
+from evalkit.sweeps.record import Head, JobRecord, SweepFolder
 
 Plugins.instance()  # when it first looks for plugins, Hydra makes their classes anew
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
@@ -46,6 +48,8 @@ class Sweep(BasicSweeper):
                 "hydra.sweep.subdir cannot be chosen: the folder of a job is its number",
                 todo="leave it out; sweep.json says which job has which overrides",
             )
+        self._redactor = Redactor.collect(config)
+        self._redactor.add(*(o.partition("=")[2] for o in self._secrets))
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> list[float | None]:
@@ -53,12 +57,13 @@ class Sweep(BasicSweeper):
         assert self.config is not None
         self.folder = SweepFolder(Path(str(self.config.hydra.sweep.dir)))
         with self.folder.whole():
+            self.folder.restore()
             overrides = parse([*self._parse_config(), *arguments])
             swept = [user_key(o.get_key_element()) for o in overrides if o.is_sweep_override()]
             self.head = self._head(swept)
             self._write_multirun()
-            if (ended := ENDED.get()) is not None:
-                ended.append(self.folder.path)
+            self.ran = Ran(self.folder.path, redactor=self._redactor)
+            announce(self.ran)
             try:
                 return self.carry_out(overrides)
             finally:
@@ -82,7 +87,7 @@ class Sweep(BasicSweeper):
         self._prepare(planned)
         self.folder.assemble(self.head)
         if planned.jobs:
-            Dispatch(self.folder, self.launcher, self._hide).run(planned.jobs)
+            Dispatch(self.folder, self.launcher, self._redactor.redact).run(planned.jobs)
         return [self.folder.record(job) for job in planned.ids]
 
     def _compose(self, overrides: list[str]) -> DictConfig:
@@ -123,30 +128,22 @@ class Sweep(BasicSweeper):
         OmegaConf.save(OmegaConf.create(safe), self.folder.path / "multirun.yaml")
 
     def _announce(self, count: int) -> None:
-        launcher = str(self.config.hydra.launcher.get("_target_", "")) if self.config else ""
-        name = launcher.rpartition(".")[2].removesuffix("Launcher").lower()
-        jobs = "1 job" if count == 1 else f"{count} jobs"
-        print(f"{jobs}, launcher {name}, in {self.folder.path}", flush=True)
+        assert self.config is not None
+        name = self.config.hydra.runtime.choices.get("hydra/launcher")
+        print(f"{counted(count, 'job')}, launcher {name}, in {self.folder.path}", flush=True)
 
     def _prepare(self, planned: Plan) -> None:
         """MLflow's stores and experiments, before jobs that run at once could make them."""
         from evalkit.tracking import TrackingError, ensure_experiment
 
-        places = {
-            (job.tracking.get("uri"), str(job.tracking.get("experiment") or "evalkit")): None
-            for job in planned.jobs
-            if job.tracking.get("enabled")
-        }
-        for uri, experiment in places:
+        for uri, experiment in planned.trackers:
+            if (uri, experiment) in self.ran.trackers:
+                continue
+            self.ran.trackers.append((uri, experiment))
             try:
                 ensure_experiment(uri, experiment)
             except TrackingError as error:  # a tracker must never cost a sweep
                 log.warning("%s", error)
-
-    def _hide(self, text: str) -> str:
-        return Redactor.collect(self.config).redact(
-            Redactor(o.partition("=")[2] for o in self._secrets).redact(text)
-        )
 
 
 def _given(config: DictConfig) -> list[str]:

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.errors import EvalkitError
+from evalkit.progress import Progress
 from evalkit.secrets import Redactor
+from evalkit.sweeps.launchers import one_by_one
 from evalkit.sweeps.planning import is_finished
 from evalkit.sweeps.record import JobRecord, SweepFolder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-    from rich.console import Console
 
 log = logging.getLogger(__name__)
 
-Show = Callable[[Path, "Console"], None]
 
-
-def perform(config: DictConfig, show: Show) -> float | None:
+def perform(config: DictConfig) -> float | None:
     """Run the job that Hydra has just composed, and write down how it went.
 
     Whatever goes wrong is in the job's record and is not raised, so that no launcher takes it for a
     reason to stop the others. A job that another process runs is waited for, and not run again.
-
-    Args:
-        show: Prints a finished run.
 
     Returns:
         The value of the configured objective; None without one, and for a job that failed.
@@ -48,25 +42,28 @@ def perform(config: DictConfig, show: Show) -> float | None:
         record = replace(record, status="running", attempts=record.attempts + 1)
         folder.write(record)
         folder.log_of(job).unlink(missing_ok=True)
-        live = str(hydra.launcher.get("_target_", "")).endswith("BasicLauncher")
-        record = _run(config, folder, record, live=live, show=show)
+        alone = one_by_one(str(hydra.launcher.get("_target_", "")))
+        record = _run(config, folder, record, alone=alone)
         folder.write(record)
     return record.objective
 
 
-def _run(
-    config: DictConfig, folder: SweepFolder, record: JobRecord, *, live: bool, show: Show
-) -> JobRecord:
-    """The record of the job when it has ended."""
-    heading = f"job {record.id}" + (f" · {record.label}" if record.label else "")
-    if live:
-        _print(lambda console: console.rule(heading, align="left", style="bold"))
+def _run(config: DictConfig, folder: SweepFolder, record: JobRecord, *, alone: bool) -> JobRecord:
+    """The record of the job when it has ended.
+
+    Args:
+        alone: Whether no other job runs at the same time, so that it says itself how it goes on; the
+            parent does for jobs that run at once.
+    """
+    if alone:
+        print(record.heading, flush=True)
+    progress = Progress(shown=None if alone else False, kept=False)
     started = time.perf_counter()
     try:
-        place, objective = _finished(config, folder, record, live=live)
+        place, objective = _finished(config, folder, record, progress)
     except Exception as error:
         ended = replace(record, status="failed", reason=_reason(error, config, folder, record.id))
-        log.warning("%s: failed: %s", heading, ended.reason)
+        said = f"failed: {str(ended.reason).splitlines()[0]}"
     except BaseException:
         # Stopped by hand, or by the launcher: its process ends with it.
         folder.write(replace(record, status="failed", reason="it was stopped"))
@@ -74,17 +71,14 @@ def _run(
     else:
         ended = replace(record, status="finished", reason=None, run_dir=str(place))
         ended = replace(ended, objective=objective)
-        if live:
-            _print(lambda console: show(folder.path / place, console))
-    ended = replace(ended, seconds=round(time.perf_counter() - started, 3))
-    if not live and ended.status == "finished":
-        # One line: jobs that run at once would bury each other's scorecards.
-        print(f"{heading}: finished in {ended.seconds:.0f} s · {folder.path / place}", flush=True)
-    return ended
+        said = f"finished in {time.perf_counter() - started:.0f} s"
+    if alone:
+        print(f"  {said}", flush=True)
+    return replace(ended, seconds=round(time.perf_counter() - started, 3))
 
 
 def _finished(
-    config: DictConfig, folder: SweepFolder, record: JobRecord, *, live: bool
+    config: DictConfig, folder: SweepFolder, record: JobRecord, progress: Progress
 ) -> tuple[Path, float | None]:
     """The run's folder, relative to the sweep's where it lies in there, and its objective."""
     from omegaconf import open_dict
@@ -92,7 +86,6 @@ def _finished(
     from evalkit.api import open_run
     from evalkit.compose import resolved
     from evalkit.objective import read_objective
-    from evalkit.progress import Progress
     from evalkit.runner import run
 
     if config.get("run_dir") is None:
@@ -100,7 +93,7 @@ def _finished(
         (own / "results.json").unlink(missing_ok=True)  # of a process that ended just after it
         with open_dict(config):
             config.run_dir = str(own)
-    at = run(config, None if live else Progress(shown=False))
+    at = run(config, progress)
     objective = read_objective(resolved(config), list(config.pipelines))
     value = objective.value(open_run(at).results) if objective else None
     if objective and value is None:
@@ -119,14 +112,3 @@ def _reason(error: Exception, config: DictConfig, folder: SweepFolder, job: str)
     folder.log_of(job).write_text(text, encoding="utf-8")
     said = redactor.redact(f"{type(error).__name__}: {error}")
     return f"{said}\n  What to do: see {folder.log_of(job)}"
-
-
-def _print(what: Callable[[Console], Any]) -> None:
-    """On standard output, in one piece."""
-    from rich.console import Console
-
-    console = Console()
-    with console.capture() as written:
-        what(console)
-    sys.stdout.write(written.get())
-    sys.stdout.flush()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from evalkit.assemble import Experiment
 from evalkit.costs import Prices
 from evalkit.errors import ConfigError
+from evalkit.plurals import counted
 from evalkit.progress import Progress
 from evalkit.results import Found
 from evalkit.store import Store
@@ -59,7 +60,8 @@ def roll_forward(experiment: Experiment, store: Store, progress: Progress) -> Fo
     timeline, studied = _prepared(experiment)
     finished = run_study(Workshop(experiment, studied, timeline, store, progress))
     scores = finished.scores_frame()
-    with progress.stage("compare", f"{len(timeline.dates)} dates, {len(timeline.states)} states"):
+    cells = f"{counted(len(timeline.dates), 'date')}, {counted(len(timeline.states), 'state')}"
+    with progress.stage("compare", cells):
         results = build(finished, scores, describe_environment())
     made = {"traces": finished.traces_frame(), "scores": scores}
     return Found(results, made, questions_over_time(finished))

@@ -1,11 +1,16 @@
-"""Scores that a study adds to those of a run: a share for every answer class."""
+"""What a study measures by date and state: a share for every answer class, and for every stage at fault."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from evalkit.tables import BlameTable, cases
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from evalkit.timeline.study import Finished
 
 LABELLED = "freshness/generation/outdated"
 """The metric whose labels are the answer classes, on every question whose reply can go stale."""
@@ -26,3 +31,18 @@ def with_classes(scores: pd.DataFrame) -> pd.DataFrame:
         value = is_of.where(labelled["status"] == "scored")
         added.append(labelled.assign(metric=metric, value=value))
     return pd.concat([scores, *added], ignore_index=True)
+
+
+def blamed(finished: Finished) -> Iterator[dict[str, Any]]:
+    """By date, state and pipeline, what share of the questions each stage is at fault for."""
+    repeats = finished.workshop.experiment.repeats
+    for each in finished.asked:
+        cells = {cell: s for cell, s in finished.standings.items() if cell[0] == each.on}
+        table = BlameTable({s.label(name) for (_, _, name), s in cells.items()}, repeats)
+        for case in cases(each.samples, each.scores):
+            table.add(case)
+        rows = table.rows()
+        for (on, state, name), standing in cells.items():
+            place = {"date": on.isoformat(), "state": state, "pipeline": name}
+            mine = (row for row in rows if row["pipeline"] == standing.label(name))
+            yield from ({**row, **place} for row in mine)

@@ -8,6 +8,7 @@ import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,8 @@ def log_sweep(
     sweep_dir = Path(sweep_dir)
     redactor = Redactor.collect() if redactor is None else redactor
     analysis = redactor.redact_data(_read(sweep_dir, ANALYSIS))
-    jobs = redactor.redact_data(_read(sweep_dir, "sweep.json"))["jobs"]
+    head = redactor.redact_data(_read(sweep_dir, "sweep.json"))
+    jobs = head["jobs"]
     store = tracking_uri(uri)
     settings = {"uri": uri, "experiment": experiment, "timeout_s": timeout_s, "redactor": redactor}
     with as_tracking_errors(store, redactor, None):
@@ -80,7 +82,8 @@ def log_sweep(
             content = _content(analysis, jobs)
             outcome = record.outcome(content)
             if outcome == "logged":
-                record.runs[""] = create_run(client, _payload(sweep_dir, analysis), record, None)
+                begun = _milliseconds(head.get("created"))
+                record.runs[""] = create_run(client, _payload(sweep_dir, analysis), record, begun)
                 record.save()
             found = _log_jobs(client, sweep_dir, jobs, record, settings)
             if outcome != "unchanged":
@@ -99,6 +102,13 @@ def _read(sweep_dir: Path, name: str) -> dict[str, Any]:
             todo=f"`evalkit sweep {sweep_dir} --report` writes the report that is logged",
         ) from error
     return found
+
+
+def _milliseconds(date: Any) -> int | None:
+    try:
+        return round(datetime.fromisoformat(str(date)).timestamp() * 1000)
+    except ValueError:
+        return None
 
 
 def _content(analysis: Mapping[str, Any], jobs: Any) -> str:
@@ -124,6 +134,8 @@ def _log_jobs(
             except TrackingError as error:
                 log.warning("job %s was not logged: %s", name, error.problem)
                 continue
+            if failed := record.runs.pop(f"job {name}", None):  # which it was when last logged
+                client.delete_run(failed)
             client.set_tag(found[name], _PARENT, record.runs[""])
             client.set_tag(found[name], "evalkit.sweep.job", name)
             for key, value in _levels(job).items():
@@ -171,10 +183,15 @@ def _payload(sweep_dir: Path, analysis: Mapping[str, Any]) -> RunPayload:
     }
     return RunPayload(
         name=sweep_dir.resolve().name,
-        params=_params({key["key"]: ", ".join(key["levels"]) for key in analysis["keys"]}),
+        params={},  # which cannot be changed, while a sweep can get more levels
         metrics=_metrics(analysis),
-        tags={key: str(value) for key, value in tags.items() if value},
+        tags={key: str(value) for key, value in tags.items() if value} | _swept(analysis),
     )
+
+
+def _swept(analysis: Mapping[str, Any]) -> dict[str, str]:
+    levels = {f"evalkit.swept.{key['key']}": ", ".join(key["levels"]) for key in analysis["keys"]}
+    return {legal_key(key): cut(text, _LONGEST_REASON) for key, text in levels.items()}
 
 
 def _metrics(analysis: Mapping[str, Any]) -> dict[str, float]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from evalkit.benchmarks.lines import Problem
+
 Rows = dict[str, list[dict[str, Any]]]
 
 SOUND: Rows = {
@@ -131,6 +133,12 @@ def write(tmp_path: Path) -> Callable[[Rows], Path]:
         return folder
 
     return write_rows
+
+
+@pytest.fixture
+def places() -> Callable[[list[Problem]], list[str]]:
+    """``file:line field`` of each problem."""
+    return lambda problems: [f"{p.file}:{p.line} {p.field}".rstrip() for p in problems]
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
-"""What the harness itself costs: `python tests/benchmarks/speed_overhead.py [--questions 10000 100000]`.
+"""What the harness itself costs, with a generator that answers at once.
 
-A generator that answers at once (tests/faulty/instant_engine.py) is asked N questions about 1,000
-revisions by `prompt_only` and `rag` (BM25), scored by the offline judge, and reported. Every size is a
-process of its own with an empty store, loading the benchmark and the imports included. Told are the
+    python tests/benchmarks/speed_overhead.py [--questions 10000 100000] [--repeats 5] [--resamples 10000]
+        [--out DIR]
+
+The generator (tests/faulty/instant_engine.py) is asked N questions about 1,000 revisions by
+`prompt_only` and `rag` (BM25), scored by the offline judge, and reported. Every run is a process of its
+own with an empty store, loading the benchmark and the imports included; sizes take turns. Told are the
 milliseconds per question and pipeline of all of it, and of the harness: without the metrics' and the
-judge's own computing and without the statistics (`--resamples` of them); the wall seconds by stage; and
-the peak memory of the process. Processor time is told beside wall time, since other work on the machine
-does not change it much. The last line is one JSON object.
+judge's own computing and without the statistics; the wall seconds by stage; and the peak memory.
+Processor time is told beside wall time, since other work on the machine does not change it much.
+``--questions 20 40 --repeats 1 --resamples 100`` tries the script. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -21,7 +24,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+from speed_common import machine, publish, shown, spread, table, versions
 
 DOCUMENTS = 500
 TESTS = Path(__file__).resolve().parent.parent
@@ -100,55 +106,96 @@ def child(folder: Path, resamples: int) -> None:
         stages[row["stage"]] += row["seconds"]
     peak = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({
+        "answers": len(result.traces), "failed": int(result.traces["error"].notna().sum()),
         "seconds": seconds, "cpu": peak.ru_utime + peak.ru_stime, "peak_mb": peak.ru_maxrss / 1024,
         "stages": stages, "computing": computing,
     }))  # fmt: skip
 
 
+MEASURES = {
+    "wall_ms": "ms, wall",
+    "cpu_ms": "ms, processor",
+    "metrics_ms": "of it metrics",
+    "statistics_ms": "of it statistics",
+    "harness_ms": "of it the harness",
+    "peak_mb": "peak memory, MB",
+}
+"""By name, the heading of its column; milliseconds are per question and pipeline."""
+
+
 def measured(questions: int, resamples: int) -> dict[str, Any]:
+    """One run of so many questions, in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_benchmark(folder / "benchmark", questions)
         command = [sys.executable, __file__, "--child", name, "--resamples", str(resamples)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{questions} questions failed:\n{done.stderr[-2000:]}")
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         size = sum(f.stat().st_size for f in (folder / "store").rglob("*") if f.is_file())
-    answers = 2 * questions
-    computing = found["computing"]
-
-    def each(seconds: float) -> float:
-        return round(1000 * seconds / answers, 3)
-
+    if found["answers"] != 2 * questions or found["failed"]:
+        raise SystemExit(f"{questions} questions in 2 pipelines gave {found['answers']} answers, of which"
+                         f" {found['failed']} failed")  # fmt: skip
+    print(f"{questions} questions: {found['seconds']:.1f} s", file=sys.stderr, flush=True)
+    computing, per = found["computing"], 1000 / found["answers"]
     return {
-        "questions": questions,
-        "answers": answers,
-        "ms, wall": each(found["seconds"]),
-        "ms, cpu": each(found["cpu"]),
-        "ms of metrics, cpu": each(computing["metrics"]),
-        "ms of statistics, cpu": each(computing["statistics"]),
-        "ms of the harness, cpu": each(found["cpu"] - sum(computing.values())),
-        "peak_mb": round(found["peak_mb"]),
-        "store_mb": round(size / 1e6, 1),
-        "stages_s": {name: round(seconds, 2) for name, seconds in found["stages"].items()},
+        "wall_ms": per * found["seconds"],
+        "cpu_ms": per * found["cpu"],
+        "metrics_ms": per * computing["metrics"],
+        "statistics_ms": per * computing["statistics"],
+        "harness_ms": per * (found["cpu"] - sum(computing.values())),
+        "peak_mb": found["peak_mb"],
+        "store_mb": size / 1e6,
+        "stages_s": found["stages"],
     }
 
 
+def told(runs: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """By size: the spread of each measure over its runs, and the median seconds of each stage."""
+    return [
+        {
+            "questions": questions,
+            **{name: spread([run[name] for run in each]) for name in (*MEASURES, "store_mb")},
+            "stages_s": {
+                name: round(median(run["stages_s"][name] for run in each), 2)
+                for name in each[0]["stages_s"]
+            },
+        }
+        for questions, each in runs.items()
+    ]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    """Measure the sizes in turns and report."""
+    parser = argparse.ArgumentParser(description="The harness's own time and memory")
     parser.add_argument("--questions", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--resamples", type=int, default=10_000)
-    parser.add_argument("--child", type=Path)
-    options = parser.parse_args()
-    if options.child:
-        child(options.child, options.resamples)
+    parser.add_argument("--out", type=Path, help="default reports/performance")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        child(chosen.child, chosen.resamples)
         return
-    rows = [measured(count, options.resamples) for count in options.questions]
-    for row in rows:
-        for name, value in row.items():
-            print(f"{name:24} {value}")
-        print()
-    ratio = round(rows[-1]["peak_mb"] / rows[0]["peak_mb"], 2)
-    print(json.dumps({"resamples": options.resamples, "memory_ratio": ratio, "runs": rows}))
+    runs: dict[int, list[dict[str, Any]]] = {count: [] for count in chosen.questions}
+    for _ in range(chosen.repeats):
+        for count, each in runs.items():
+            each.append(measured(count, chosen.resamples))
+    sizes = told(runs)
+    ratio = round(sizes[-1]["peak_mb"]["median"] / sizes[0]["peak_mb"]["median"], 3)
+    rows = [[size["questions"], *(shown(size[name]) for name in MEASURES)] for size in sizes]
+    text = (
+        f"Two pipelines, an engine that answers at once, {chosen.resamples:,} resamples; {chosen.repeats} runs of"
+        " each size. Milliseconds are per question and pipeline; parts are of the processor.\n\n"
+        f"{table(['questions', *MEASURES.values()], rows)}\n\n"
+        f"Peak memory of the largest is {ratio} times that of the smallest."
+    )
+    result = {
+        "resamples": chosen.resamples, "memory_ratio": ratio, "sizes": sizes, "machine": machine(),
+        "versions": versions(),
+    }  # fmt: skip
+    publish("overhead", "The harness's own time and memory", text, result, chosen.out)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,11 @@
-"""What every side of the matrix comparison gets: prompts, weights, tasks; and lm-eval's environment."""
+"""What every side of the matrix comparison gets: prompts, weights and tasks."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import venv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-LM_EVAL = "0.4.13"
 
 TASK = """task: speed_{name}
 dataset_path: json
@@ -92,27 +87,3 @@ def _plan(
         "end_texts": [base.tokenizer.decode([end]) for end in ends], "dtype": base.dtype,
         "device": base.device, "new": experiment.decoding.max_new_tokens,
     }  # fmt: skip
-
-
-def lm_eval_python(given: str | None, folder: Path) -> str | None:
-    """An interpreter that has lm-eval: the given one, or that of an environment made by pip with the
-    torch and transformers that we use; None where there is none.
-    """
-    if given is None:
-        home = folder / "lm-eval"
-        given = str(home / "bin" / "python")
-        if not Path(given).exists():
-            from importlib.metadata import version
-
-            venv.create(home, with_pip=True)
-            wanted = [f"{n}=={version(n).split('+')[0]}" for n in ("torch", "transformers")]
-            subprocess.run(
-                [given, "-m", "pip", "install", "-q", f"lm-eval[hf]=={LM_EVAL}", *wanted],
-                check=False,
-            )
-    asked = "import lm_eval, importlib.metadata as m; print(m.version('lm-eval'))"
-    found = subprocess.run([given, "-c", asked], capture_output=True, text=True, check=False)
-    if found.returncode == 0 and found.stdout.split()[-1] == LM_EVAL:
-        return given
-    print(f"without lm-eval {LM_EVAL}: {found.stderr.strip()[-200:]}", file=sys.stderr)
-    return None

@@ -103,8 +103,8 @@ def _work(chosen: Any, folder: Path) -> Path:
     """A model, an adapter and prompts on disk, random but for the words that prompts share."""
     from peft import LoraConfig, get_peft_model
 
-    sys.path.append(str(HERE.parent))
-    from conftest import byte_tokenizer
+    sys.path.append(str(HERE.parent / "faulty"))
+    from byte_tokenizer import byte_tokenizer
 
     model = random_model(SHAPES[chosen.shapes.split(",")[0]], chosen.device)
     model.save_pretrained(folder / "base", safe_serialization=True)

@@ -1,9 +1,12 @@
-"""How long a rerun takes: `python tests/benchmarks/speed_warm.py [--repeats 5] [KEY=VALUE ...]`.
+"""How long a rerun takes when everything is at hand, or all but the scores.
+
+    EVALKIT_CACHE=DIR python tests/benchmarks/speed_warm.py [--repeats 5] [--out DIR] [OVERRIDE ...]
 
 The study `quartet` (real weights) is run once as it is; then again, as whole processes: with everything
 at hand, with one metric changed, with another judge, and with everything at hand and MLflow. The four
-take turns, `--repeats` times; medians, and the least and most. No rerun may load a model: each says which
-of the heavy packages it imported. The last line is one JSON object.
+take turns, after a round that is not counted. No rerun may import what a model needs, and each must
+give the scores of the first run. ``limit=4 control_limit=0 pipeline=[prompt_only,rag] hypotheses=[]``
+tries the script. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -16,12 +19,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-HEAVY = ("torch", "transformers", "peft", "faiss", "matplotlib")
+from speed_common import machine, publish, shown, spread, table, versions
+
+from evalkit.hardware import surely_no_accelerator
+
+FORBIDDEN = ("torch", "transformers", "peft", "faiss")
+KINDS = {
+    "same": "everything at hand",
+    "metric": "one metric changed",
+    "judge": "another judge",
+    "mlflow": "everything at hand, with MLflow",
+}
 CHILD = """
-import json, resource, sys
+import hashlib, json, resource, sys
 from dataclasses import replace
 import evalkit
 from evalkit.scoring import METRICS
@@ -39,7 +51,8 @@ for row in result.results["timings"]:
     stages[row["stage"]] = round(stages.get(row["stage"], 0) + row["seconds"], 3)
 print(json.dumps({
     "cpu": spent.ru_utime + spent.ru_stime, "peak_mb": spent.ru_maxrss // 1024, "stages": stages,
-    "imported": [name for name in HEAVY if name in sys.modules],
+    "imported": [name for name in FORBIDDEN if name in sys.modules], "answers": len(result.traces),
+    "scores": hashlib.sha256(result.scores.to_csv(index=False).encode()).hexdigest(),
 }))
 """
 
@@ -51,47 +64,83 @@ def run(folder: Path, number: int, change: str, overrides: list[str]) -> dict[st
         f"tracking.uri=sqlite:///{folder / 'mlflow.db'}" if change == "mlflow" else "tracking=none",
         *overrides,
     ]  # fmt: skip
-    script = CHILD.replace("HEAVY", repr(HEAVY))
+    script = CHILD.replace("FORBIDDEN", repr(FORBIDDEN))
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", script, json.dumps(given)],
-        stdout=subprocess.PIPE, text=True, check=True, cwd=folder, env=os.environ,
+        capture_output=True, text=True, check=False, cwd=folder, env=os.environ,
     )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"a run failed:\n{done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {"seconds": time.perf_counter() - started, **found}
+    found["seconds"] = time.perf_counter() - started
+    print(f"{change or 'same'}: {found['seconds']:.2f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def checked(first: dict[str, Any], again: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A rerun that gave the same and loaded nothing."""
+    if again["scores"] != first["scores"]:
+        raise SystemExit(f"{KINDS[kind]}: other scores than the first run's")
+    # Where there may be a GPU, torch must be asked about it.
+    if loaded := set(again["imported"]) - (set() if surely_no_accelerator() else {"torch"}):
+        raise SystemExit(f"{KINDS[kind]}: the rerun imported {sorted(loaded)}")
+    return again
+
+
+def measured(folder: Path, repeats: int, overrides: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """The first run, and the reruns in turns by kind."""
+    first = run(folder, 0, "", overrides)
+    runs: dict[str, list[dict[str, Any]]] = {"first": [first]} | {kind: [] for kind in KINDS}
+    number = 0
+    for repeat in range(repeats + 1):
+        for kind in KINDS:
+            number += 1
+            # Each changed metric and judge is one that the store has not seen yet.
+            change = {"same": "", "mlflow": "mlflow"}.get(kind, f"{kind}-{repeat}")
+            again = checked(first, run(folder, number, change, overrides), kind)
+            if repeat:  # in the round before, MLflow makes its tables
+                runs[kind].append(again)
+    return runs
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    """Run, rerun in turns and report."""
+    parser = argparse.ArgumentParser(description="Reruns of a study")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("overrides", nargs="*")
-    options = parser.parse_args()
+    parser.add_argument("--out", type=Path, help="default reports/performance")
+    parser.add_argument("overrides", nargs="*", help="of the experiment")
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder, number = Path(name), 0
-        first = run(folder, number, "", options.overrides)
-        runs: dict[str, list[dict[str, Any]]] = {}
-        for repeat in range(options.repeats):
-            for kind in ("same", "metric", "judge", "mlflow"):
-                number += 1
-                # Each changed metric and judge is one that the store has not seen yet.
-                change = {"same": "", "mlflow": "mlflow"}.get(kind, f"{kind}-{repeat}")
-                found = run(folder, number, change, options.overrides)
-                if repeat or kind in (
-                    "metric",
-                    "judge",
-                ):  # the first of the others still draws or sets up
-                    runs.setdefault(kind, []).append(found)
-    rows = {"first": {"seconds": round(first["seconds"], 2), "cpu": round(first["cpu"], 2)}}
-    for kind, each in runs.items():
-        seconds = sorted(round(r["seconds"], 2) for r in each)
-        rows[kind] = {
-            "seconds": median(seconds), "least": seconds[0], "most": seconds[-1],
-            "cpu": round(median(r["cpu"] for r in each), 2), "peak_mb": each[-1]["peak_mb"],
-            "imported": each[-1]["imported"], "stages": each[-1]["stages"],
-        }  # fmt: skip
-    for kind, row in rows.items():
-        print(f"{kind:8} {row}")
-    print(json.dumps({"repeats": options.repeats, "runs": rows}))
+        runs = measured(Path(name), chosen.repeats, chosen.overrides)
+    kinds = {
+        kind: {
+            "seconds": spread([each["seconds"] for each in runs[kind]]),
+            "cpu_seconds": spread([each["cpu"] for each in runs[kind]]),
+            "peak_mb": max(each["peak_mb"] for each in runs[kind]),
+            "stages": runs[kind][-1]["stages"],
+        }
+        for kind in KINDS
+    }
+    first = runs["first"][0]
+    rows = [
+        ["the first run, once", f"{first['seconds']:.4g}", f"{first['cpu']:.4g}", first["peak_mb"]]
+    ]
+    rows += [
+        [KINDS[kind], shown(each["seconds"]), shown(each["cpu_seconds"]), each["peak_mb"]]
+        for kind, each in kinds.items()
+    ]
+    text = (
+        f"The study `quartet`, {first['answers']} answers, as whole processes.\n\n"
+        f"{table(['run', 'seconds', 'of the processor', 'peak memory, MB'], rows)}\n\n"
+        f"{chosen.repeats} reruns of each kind. Every rerun gave the scores of the first run and loaded no"
+        " model."
+    )
+    result = {
+        "answers": first["answers"], "overrides": chosen.overrides, "first_seconds": round(first["seconds"], 2),
+        "reruns": kinds, "machine": machine(), "versions": versions(),
+    }  # fmt: skip
+    publish("warm", "Reruns", text, result, chosen.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The checker lists every problem with its file, line and field."""
+"""One fault at a time: the checker names its file, line and field."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from typing import Any
 import pytest
 
 from evalkit.benchmarks import check, listing
-from evalkit.benchmarks.lines import Problem
 
 Write = Callable[[Any], Path]
 Spoil = Callable[[Any], Any]
-
-
-def places(problems: list[Problem]) -> list[str]:
-    """``file:line field`` of each problem."""
-    return [f"{p.file}:{p.line} {p.field}".rstrip() for p in problems]
+Places = Callable[[Any], list[str]]
 
 
 def test_sound_folder_has_no_problem(write: Write, sound: Any) -> None:
@@ -254,7 +249,9 @@ CASES: list[tuple[str, Spoil, str, str]] = [
 @pytest.mark.parametrize(
     ("spoil", "place", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_one_fault_is_named(write: Write, sound: Any, spoil: Spoil, place: str, words: str) -> None:
+def test_one_fault_is_named(
+    write: Write, sound: Any, places: Places, spoil: Spoil, place: str, words: str
+) -> None:
     """One fault in a sound folder is found at its line and field, and is said in plain words."""
     spoil(sound)
     problems = check(write(sound))
@@ -267,54 +264,3 @@ def test_one_fault_makes_few_problems(write: Write, sound: Any, case: Any) -> No
     """A single fault does not bury the reader: at most two problems follow from it."""
     case[1](sound)
     assert 1 <= len(check(write(sound))) <= 2
-
-
-def test_every_problem_is_listed(write: Write, sound: Any) -> None:
-    """Faults in three files are all listed, by file and line."""
-    sound["corpus"][2]["text"] = 7
-    sound["questions"][0]["as_of"] = "soon"
-    sound["questions"][2]["id"] = "q2"
-    sound["training"][0]["source"] = "NO-1"
-    assert places(check(write(sound))) == [
-        "corpus.jsonl:3 text",
-        "questions.jsonl:1 as_of",
-        "questions.jsonl:3 id",
-        "training.jsonl:1 source",
-    ]
-
-
-def test_five_days_are_not_in_fifteen_days(write: Write, sound: Any) -> None:
-    """Answers of different periods may share letters, as long as they share no words in a row."""
-    sound["questions"][1].update(category="changed")
-    sound["questions"][1]["answers"].append({"text": "5 days", "valid_from": "2025-07-01"})
-    assert check(write(sound)) == []
-
-
-def test_two_right_answers_at_one_time_may_be_alike(write: Write, sound: Any) -> None:
-    """Only answers of different periods must be told apart."""
-    sound["questions"][0]["answers"].append({"text": "EUR 42 a day", "valid_from": "2025-05-01"})
-    assert check(write(sound)) == []
-
-
-def test_options_are_checked(write: Write, sound: Any) -> None:
-    """benchmark.json is held to its own fields."""
-    folder = write(sound)
-    (folder / "benchmark.json").write_text('{"licence": "x", "format": {"fields": {"a": "b"}}}')
-    assert places(check(folder)) == [
-        "benchmark.json:0 licence",
-        "benchmark.json:0 format.fields",
-    ]
-
-
-def test_an_answer_may_have_evidence_alone(write: Write, sound: Any) -> None:
-    """Where it stands is enough where what it is is not known; neither is a fault."""
-    answer = sound["questions"][0]["answers"][-1]
-    sound["questions"][0]["answers"] = [answer]
-    for absent in ("text", "aliases"):
-        answer.pop(absent, None)
-    assert check(write(sound)) == []
-    del answer["evidence"]
-    assert [str(each) for each in check(write(sound))] == [
-        "questions.jsonl:1 answers[0].text: is missing; expected a short right answer; or evidence "
-        "alone, where the answer is not known"
-    ]

@@ -45,6 +45,19 @@ def test_ls_shows_size_age_and_inputs(store: Path, capsys: pytest.CaptureFixture
     assert "there are generations, index" in printed(capsys, "ls", "x", "--store", str(store))
 
 
+def test_ls_cuts_lines_for_a_terminal_and_for_no_search(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is piped into another command holds everything."""
+    Store(store).rows("scores", {"revisions": "x" * 300})
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "x" * 300 in printed(capsys, "ls", "--store", str(store))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    lines = printed(capsys, "ls", "--store", str(store)).splitlines()
+    assert max(len(line) for line in lines if line.startswith(" " * 4)) == 60
+    assert any(line.endswith("x…") for line in lines)
+
+
 def test_ls_marks_what_is_damaged(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     next((store / "index").glob("*/x")).write_bytes(b"")
     assert "DAMAGED: x has 0 bytes of 2000" in printed(capsys, "ls", "--store", str(store))

@@ -1,4 +1,4 @@
-"""The default engine: what comes out, in which order, and what happens when memory runs out."""
+"""The default engine: what comes out, whatever shares a batch, and what is computed for it once."""
 
 from __future__ import annotations
 
@@ -8,35 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from local_engine import engine, requests
 
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.generation import packing, transformers_engine
+from evalkit.generation import resident, transformers_engine
 from evalkit.generation.base import Decoding, Request
-from evalkit.generation.decode import Prefix, compute_prefix
-from evalkit.generation.packing import Row, pack, together
+from evalkit.generation.resident import Resident
 from evalkit.generation.transformers_engine import TransformersGenerator
-
-
-def engine(folder: Path, **settings: Any) -> TransformersGenerator:
-    decoding = settings.pop("decoding", Decoding(max_new_tokens=8))
-    return TransformersGenerator(
-        folder, "tiny", decoding, dtype="float32", device="cpu", **settings
-    )
-
-
-def requests(count: int = 7) -> list[Request]:
-    return [
-        Request(
-            f"r{i}",
-            (
-                {"role": "system", "content": "Answer in few words, please."},
-                {"role": "user", "content": "why " * (i + 1)},
-            ),
-        )
-        for i in range(count)
-    ]
+from evalkit.shared import Shared
 
 
 def test_every_request_is_completed_and_counted(tiny_model: Path) -> None:
@@ -89,29 +68,42 @@ def test_requests_with_different_beginnings_share_a_batch(
     assert all(len(ids) > 16 for ids in batches[0])
 
 
-def test_many_beginnings_are_taken_one_after_another() -> None:
-    """Up to eight stand together; more would hold too many keys and values at once."""
-    few = [Row(str(n), "", [n], (n % 8,)) for n in range(20)]
-    assert list(together(few)) == [few]
-    many = [Row(str(n), "", [n], (n % 9,)) for n in range(20)]
-    bunches = list(together(many))
-    assert [len({row.shared for row in bunch}) for bunch in bunches] == [1] * 9
-    assert sorted(row.id for bunch in bunches for row in bunch) == sorted(row.id for row in many)
-    assert list(together([])) == []
-
-
-def test_a_batch_takes_a_quarter_of_the_free_memory_at_most(
+def test_a_shared_beginning_is_computed_once_and_prompts_are_tokenised_at_once(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two layers, two heads of 12 numbers, keys and values, in float32: 384 bytes a token."""
-    generator = engine(tiny_model)
-    prefix = compute_prefix(generator.model, ())
-    for free, tokens in ((10**12, 65_536), (4 * 384 * 1024, 1024), (4 * 384 * 2000, 1024), (0, 1)):
-        monkeypatch.setattr(packing, "free_memory", lambda _, free=free: free)
-        assert packing.default_budget(generator.model, prefix) == tokens
-    assert packing.default_budget(generator.model, Prefix()) == 8192
-    monkeypatch.undo()
-    assert 2**20 < packing.free_memory("cpu") < 2**50
+    """Of seven prompts in four batches: their beginning goes through the model a single time, the
+    rest of each once, and then each new token.
+    """
+    generator = engine(tiny_model, max_rows=2, decoding=Decoding(max_new_tokens=1))
+    asked = requests()
+    lengths = [generator.count_tokens(request.messages) for request in asked]
+    computed: list[int] = []
+    generator.model.get_input_embeddings().register_forward_pre_hook(
+        lambda _, given: computed.append(given[0].numel())
+    )
+    tokenised: list[int] = []
+    tokenizer = generator.tokenizer
+
+    class Counting:
+        def __call__(self, texts: list[str], **how: Any) -> Any:
+            tokenised.append(len(texts))
+            return tokenizer(texts, **how)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tokenizer, name)
+
+    generator._tokenizer = Counting()
+    done = list(generator.generate(asked))
+    assert tokenised == [7]
+    shared = len(
+        tokenizer(done[0].prompt[: done[0].prompt.index("why")], add_special_tokens=False)[
+            "input_ids"
+        ]
+    )
+    beginning, *rests = computed
+    assert beginning >= shared >= 16
+    pairs = [sorted(lengths, reverse=True)[i : i + 2] for i in range(0, 7, 2)]
+    assert rests == [len(pair) * (max(pair) - beginning) for pair in pairs]
 
 
 def test_sampling_is_seeded_per_request(tiny_model: Path) -> None:
@@ -124,103 +116,6 @@ def test_sampling_is_seeded_per_request(tiny_model: Path) -> None:
     few, many, other = run(1, 3), run(1, 7), run(2, 3)
     assert few == {k: many[k] for k in few}
     assert few != other
-
-
-def test_out_of_memory_halves_the_batch_and_loses_nothing(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A batch that does not fit is split until it does."""
-    sizes: list[int] = []
-    real = transformers_engine.decode
-
-    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
-        sizes.append(len(prompts))
-        if len(prompts) > 2:
-            raise RuntimeError("CPUAllocator: not enough memory: you tried to allocate ...")
-        return real(model, prompts, *rest)
-
-    expected = {c.id: c.text for c in engine(tiny_model).generate(requests())}
-    monkeypatch.setattr(transformers_engine, "decode", tight)
-    found = {c.id: c.text for c in engine(tiny_model).generate(requests())}
-    assert found == expected
-    assert sizes[0] == 7
-    assert max(sizes[1:]) < 7
-
-
-def test_the_rows_that_remain_are_packed_with_the_smaller_bound(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A lack of memory is met twice on the way from 8 rows to 2, and not again for each batch."""
-    sizes: list[int] = []
-    real = transformers_engine.decode
-
-    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
-        sizes.append(len(prompts))
-        if len(prompts) > 2:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return real(model, prompts, *rest)
-
-    monkeypatch.setattr(transformers_engine, "decode", tight)
-    done = list(engine(tiny_model, max_rows=8).generate(requests(16)))
-    assert sizes == [8, 4, *[2] * 8]
-    assert [c.id for c in done] == [f"r{i}" for i in reversed(range(16))]
-
-
-def test_the_failed_batch_is_released_before_the_next_is_tried(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its cache hangs on the error's traceback, which must be gone by then."""
-
-    class Cache:
-        pass
-
-    failed: list[weakref.ref[Cache]] = []
-    real = transformers_engine.decode
-
-    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
-        assert all(reference() is None for reference in failed)
-        if len(prompts) > 2:
-            cache = Cache()
-            failed.append(weakref.ref(cache))
-            raise RuntimeError("CUDA out of memory.")
-        return real(model, prompts, *rest)
-
-    monkeypatch.setattr(transformers_engine, "decode", tight)
-    assert len(list(engine(tiny_model, max_rows=8).generate(requests(8)))) == 8
-    assert len(failed) == 2
-
-
-def test_a_single_prompt_that_does_not_fit_fails_alone(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other rows are completed; the failed one says how long it was."""
-    real = transformers_engine.decode
-
-    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
-        if max(len(p) for p in prompts) > 60:
-            raise MemoryError("no memory")
-        return real(model, prompts, *rest)
-
-    monkeypatch.setattr(transformers_engine, "decode", tight)
-    done = {c.id: c for c in engine(tiny_model).generate(requests())}
-    assert len(done) == 7
-    assert done["r6"].finish_reason == "error"
-    assert done["r6"].error == "out of memory for one prompt of 61 tokens: no memory"
-    assert done["r0"].error is None
-
-
-@pytest.mark.parametrize(
-    "said", ["shapes do not match", "CUDA error: an illegal memory access was encountered"]
-)
-def test_other_errors_are_not_taken_for_a_lack_of_memory(
-    said: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: Any) -> Any:
-        raise RuntimeError(said)
-
-    monkeypatch.setattr(transformers_engine, "decode", broken)
-    with pytest.raises(RuntimeError, match=said):
-        list(engine(tiny_model).generate(requests()))
 
 
 @pytest.fixture
@@ -258,8 +153,11 @@ def test_one_base_model_serves_base_and_tuned_pipelines(
         return engine(tiny_model, adapter=adapter, adapter_id="a")
 
     monkeypatch.setattr(transformers_engine, "load_model", counted)
+    # Engines of other tests, which did not close them, may still hold a model.
+    monkeypatch.setattr(resident, "_RESIDENTS", Shared(Resident.drop))
     alone = []
-    for generator in (engine(tiny_model), tuned()):
+    for make in (lambda: engine(tiny_model), tuned):
+        generator = make()
         alone.append(said(generator))
         generator.close()
     assert alone[0] != alone[1], "the adapter must matter"
@@ -317,15 +215,3 @@ def test_a_folder_without_a_model_and_a_tokenizer_without_a_template_are_named(
     generator._tokenizer = tokenizer
     with pytest.raises(EvalkitError, match="no chat template"):
         generator.render(requests()[0].messages)
-
-
-@given(
-    st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 120), st.integers(1, 6)
-)
-def test_packing_keeps_order_and_bounds(lengths: list[int], budget: int, rows: int) -> None:
-    """Every row once, in order; no batch over its bounds unless it is a single row."""
-    batches = list(pack(lengths, budget, rows))
-    assert [i for batch in batches for i in batch] == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) <= rows
-        assert len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= budget

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evalkit.reporting.labels import LABELS
+
+sys.path.append(str(Path(__file__).parent))  # invented_study
 
 # Invented levels: prompt_only, rag, lora, hybrid, few_shot, oracle.
 LEVELS: dict[str, tuple[float, ...]] = {

@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import Any
+
+from html_page import Page
 
 from evalkit.reporting import report_html
 
-VOID = {"meta", "input", "br", "link", "img", "hr"}
 HOSTILE = "</pre></script><script>alert('x')</script><img src=x onerror=alert(1)>\"'"
-
-
-class Page(HTMLParser):
-    """Collects tags, attributes and text, and complains about tags that do not close."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Remember the tag, and that it is open."""
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close the innermost tag, which must be this one."""
-        assert self.open.pop() == tag
-        self.text += " " * (tag in ("td", "th", "dt", "p", "li"))
-
-    def handle_data(self, data: str) -> None:
-        """Collect the text outside styles and scripts."""
-        if not self.open or self.open[-1] not in ("style", "script"):
-            self.text += data
-
-    def count(self, tag: str) -> int:
-        """How many such tags there are."""
-        return sum(name == tag for name, _ in self.tags)
 
 
 def test_the_page_is_well_formed_and_complete(
@@ -212,56 +180,6 @@ def test_the_detectable_effect_is_explained_once(results: dict[str, Any]) -> Non
     assert "+51 points [+45, +57] <0.001 <0.001 9 204 0.12 higher" in words
 
 
-def drawn(page: Page, tag: str, of: str) -> list[float]:
-    """One attribute of every such SVG element of a page, as numbers."""
-    return [float(a[of].removesuffix("%")) for t, a in page.tags if t == tag and a.get(of)]
-
-
-def test_hypotheses_are_drawn_against_their_margins(results: dict[str, Any]) -> None:
-    """The dot lies in the tinted zone where the claim is supported, off it where it is refuted."""
-    results["hypotheses"] = [h for h in results["hypotheses"] if h["effect"] is not None]
-    page = Page(report_html(results))
-    zones = [a for t, a in page.tags if t == "rect"]
-    spans = list(zip(drawn(page, "rect", "x"), drawn(page, "rect", "width"), strict=True))
-    dots = drawn(page, "circle", "cx")
-    verdicts = [h["verdict"] for h in results["hypotheses"]]
-    assert len(zones) == len(dots) == len(verdicts) == 4
-    inside = [left <= dot <= left + width for (left, width), dot in zip(spans, dots, strict=True)]
-    assert inside == [True, True, False, True]
-    assert page.count("circle") == page.count("svg")
-    assert all(0 <= place <= 100 for place in (*dots, *(a + b for a, b in spans)))
-
-
-def test_a_verdict_is_a_word_and_a_colour(results: dict[str, Any]) -> None:
-    """Who sees no colour reads it; the class carries the colour; the picture has a text."""
-    page = Page(report_html(results))
-    classes = [a["class"] for t, a in page.tags if t == "article"]
-    assert classes == [f"claim {h['verdict']}" for h in results["hypotheses"]]
-    part = " ".join(page.text.split("Hypotheses")[1].split("Pipelines")[0].split())
-    assert "refuted Tuning costs nothing on control questions" in part
-    assert "About 1,300 further questions would decide it." in part
-    labels = [a["aria-label"] for t, a in page.tags if t == "svg"]
-    assert labels[0] == "effect +52 points [+46, +59], needed above 0"
-
-
-def test_a_hypothesis_without_numbers_is_not_drawn(results: dict[str, Any]) -> None:
-    """It has its verdict and its reason, and no axis that nothing lies on."""
-    results["hypotheses"] = results["hypotheses"][-1:]
-    page = Page(report_html(results))
-    assert page.count("svg") == 0
-    assert not any((a.get("class") or "").startswith("claim axis") for _, a in page.tags)
-    assert "5.0% of the questions failed" in page.text
-    assert "with failures at worst [−3.0, +40]" in page.text
-
-
-def test_a_run_without_hypotheses_or_repeats_shows_neither(results: dict[str, Any]) -> None:
-    """No empty section."""
-    page = Page(report_html({**results, "hypotheses": [], "variation": []}))
-    assert page.count("article") == page.count("svg") == 0
-    assert "Hypotheses" not in page.text
-    assert "Repeats" not in page.text
-
-
 def test_every_table_can_be_scrolled_sideways(
     results: dict[str, Any], questions: list[dict[str, Any]]
 ) -> None:
@@ -269,6 +187,24 @@ def test_every_table_can_be_scrolled_sideways(
     html = report_html(results, questions)
     opened = re.findall(r"<div class=\"wide\">\s*<table", html)
     assert len(opened) == html.count("<table") > 10
+
+
+def test_a_cell_names_its_pipeline(results: dict[str, Any]) -> None:
+    """On a narrow screen the scorecard has no columns, and each cell says of which pipeline it is."""
+    page = Page(report_html(results))
+    cells = [a.get("data-of") for _, a in page.tags if (a.get("class") or "").startswith("score ")]
+    cells += [a.get("data-of") for _, a in page.tags if a.get("class") == "score"]
+    assert set(cells) == {p["name"] for p in results["pipelines"]}
+
+
+def test_a_difference_that_no_shares_can_have_is_not_told_as_detectable(
+    results: dict[str, Any],
+) -> None:
+    """With two questions the smallest detectable difference would be beyond 100 points: none is."""
+    results["comparisons"] = [{**results["comparisons"][0], "mde": 8.17}]
+    part = Page(report_html(results)).text.split("Comparisons")[1].split("Repeats")[0]
+    assert " none " in part
+    assert "817" not in part
 
 
 def test_effects_that_touch_zero_are_drawn_open(results: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalkit.reporting.numbers import (
+    amount,
     interval,
     number,
     p_text,
@@ -43,6 +44,16 @@ def test_differences_have_a_sign() -> None:
     """A plus, a real minus, and no sign for zero."""
     assert [signed(v) for v in (0.12, -0.03, 0.0, -0.004)] == ["+12", "−3", "0", "−0.4"]
     assert signed_interval(-0.02, 0.07) == "[−2, +7]"
+
+
+def test_one_point_is_singular() -> None:
+    """With or without its sign; other units have their own word, or none."""
+    assert [amount(v, "share") for v in (0.01, 0.14)] == ["1 point", "14 points"]
+    assert [amount(v, "share", sign=True) for v in (0.01, -0.01, 0.0)] == [
+        "+1 point", "−1 point", "0 points",
+    ]  # fmt: skip
+    assert amount(3.0, "days") == "3.00 days"
+    assert amount(None, "value") == "– value"
 
 
 def test_intervals_without_bounds_are_empty() -> None:

@@ -193,6 +193,10 @@ def test_what_the_run_is_too_small_to_see_is_said_once(results: dict[str, Any]) 
         "With 204 questions in 62 clusters, differences in correct answers under about 9 points "
         "cannot be relied on to show."
     ) in text
+    results["comparisons"][0]["mde"] = 1.2  # beyond what shares can differ by
+    assert "differences in correct answers of any size cannot be relied on to show." in "\n".join(
+        reading(results)
+    )
     for row in results["comparisons"]:
         del row["mde"]
     assert "cannot be relied on" not in "\n".join(reading(results))

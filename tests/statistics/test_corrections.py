@@ -150,7 +150,7 @@ def test_a_label_that_fits_nothing_is_a_fault(
     assert (fault.row, fault.field) == (1, field)
     assert message in fault.message
     assert expected in fault.expected
-    with pytest.raises(ScoresTableError, match="labels: 1 faults; first: row 1"):
+    with pytest.raises(ScoresTableError, match="labels: 1 fault; first: row 1"):
         correct_scores(TABLE, human)
 
 

@@ -147,7 +147,7 @@ def test_only_the_questions_of_where_count() -> None:
     )
     assert (new["effect"], new["n_questions"], new["n_pairs"]) == (1.0, 28, 27)
     assert (old["effect"], old["n_questions"], old["verdict"]) == (0.0, 28, "inconclusive")
-    assert "27 of 28 questions scored in some pipeline are scored in all" in new["reason"]
+    assert "27 of 28 questions scored in either are scored in both" in new["reason"]
     week = Where(since=date(2026, 1, 1), until=date(2026, 1, 8))
     assert verdict(table, Hypothesis(CORRECT, ("b",), ("a",), where=week))["n_questions"] == 14
 
@@ -224,7 +224,7 @@ def test_the_worst_case_of_a_mean_over_pipelines() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        (scores(a=[1.0, "n/a"], b=["n/a", 1.0]), "no question was scored in every pipeline"),
+        (scores(a=[1.0, "n/a"], b=["n/a", 1.0]), "no question was scored in both pipelines"),
         (scores(a=[0.0], b=[1.0]), "all pairs are of one cluster"),
         (scores(a=[0.0, 0.0], b=[1.0, 0.0], cluster=[1, 1]), "all pairs are of one cluster"),
         (scores(a=[None], b=[None]), "100.0% of the questions failed"),

@@ -20,5 +20,4 @@ def invented(monkeypatch: pytest.MonkeyPatch, home: Path) -> Invented:
     """Runs that take no time, in this process."""
     runs = Invented()
     monkeypatch.setattr("evalkit.runner.run", runs.run)
-    monkeypatch.setattr("evalkit.commands.run.show", lambda *_: None)
     return runs

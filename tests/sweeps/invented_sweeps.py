@@ -26,7 +26,8 @@ class World:
     """What jobs answer: ``truth`` gives the chance of a right answer under a setting.
 
     ``reaches`` names the keys that matter to a pipeline; answers of one pipeline under settings
-    that agree in them are the same answers, as they are with a store.
+    that agree in them are the same answers, as they are with a store. Without ``resamples``, runs
+    say two standard errors for intervals, which takes no time.
     """
 
     truth: Callable[[Levels, str], float]
@@ -58,32 +59,43 @@ def grid(**keys: Iterable[Any]) -> list[dict[str, Any]]:
 
 def scores_of(world: World, levels: Levels, failed: int = 0) -> pd.DataFrame:
     """The table of scores of one job; the first ``failed`` questions failed in its first pipeline."""
-    frames = []
-    ids = np.array([f"q{i:03d}" for i in range(world.questions)])
-    clusters = np.array([f"d{i // world.cluster}" for i in range(world.questions)])
+    count, parts, values, lost = world.questions, [], [], []
     for place, pipeline in enumerate(world.pipelines):
         right, words = world.draw(levels, pipeline)
         rng = np.random.default_rng([1, *words.encode()])
         size = 100.0 * (1 + float(levels.get("retriever.k", 1) or 1))
-        columns = {CORRECT: right, TOKENS[0]: size + rng.integers(0, 20, len(ids)),
-                   TOKENS[1]: rng.integers(5, 9, len(ids)), SECONDS: rng.gamma(4, size / 4e3, len(ids))}  # fmt: skip
-        columns |= {metric: (rng.random(len(ids)) < 0.5).astype(float) for metric in world.extra}
-        for metric, values in columns.items():
-            lost = (np.arange(len(ids)) < failed) & (place == 0)
-            frames.append(pd.DataFrame({
-                "question": ids, "pipeline": pipeline, "repeat": 0, "metric": metric,
-                "status": np.where(lost, "failed", "scored"), "value": np.where(lost, np.nan, values),
-                "cluster": clusters, "reason": "", "category": "all",
-            }))  # fmt: skip
-    return pd.concat(frames, ignore_index=True)
+        columns = {CORRECT: right, TOKENS[0]: size + rng.integers(0, 20, count),
+                   TOKENS[1]: rng.integers(5, 9, count), SECONDS: rng.gamma(4, size / 4e3, count)}  # fmt: skip
+        columns |= {metric: (rng.random(count) < 0.5).astype(float) for metric in world.extra}
+        parts += [(pipeline, metric) for metric in columns]
+        values += list(columns.values())
+        lost += [(np.arange(count) < failed) & (place == 0)] * len(columns)
+    pipelines, metrics = np.repeat(np.array(parts, dtype=object), count, axis=0).T
+    gone, number = np.concatenate(lost), np.tile(np.arange(count), len(parts))
+    return pd.DataFrame({
+        "question": [f"q{i:03d}" for i in number], "pipeline": pipelines, "repeat": 0,
+        "metric": metrics, "status": np.where(gone, "failed", "scored"),
+        "value": np.where(gone, np.nan, np.concatenate(values)),
+        "cluster": [f"d{i // world.cluster}" for i in number], "reason": "", "category": "all",
+    })  # fmt: skip
+
+
+def estimates_of(scores: pd.DataFrame, resamples: int) -> list[dict[str, Any]]:
+    """What a run says of its scores."""
+    if resamples:
+        return records(estimate_table(scores, resamples=resamples))
+    cells = scores.groupby(["pipeline", "metric"])["value"]
+    table = cells.agg(value="mean", spread="sem", n_total="size", n_scored="count").reset_index()
+    table["low"], table["high"] = (table["value"] + z * table["spread"] for z in (-2, 2))
+    return records(table.assign(n_failed=table["n_total"] - table["n_scored"]))
 
 
 def write_run(folder: Path, world: World, levels: Levels, failed: int = 0) -> None:
     """A finished run folder."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     scores = scores_of(world, levels, failed)
     scores.to_parquet(folder / "scores.parquet")
-    estimates = records(estimate_table(scores, resamples=world.resamples))
+    estimates = estimates_of(scores, world.resamples)
     for row in estimates:
         words = world.draw(levels, row["pipeline"])[1]
         row["signature"] = f"setup={words}|{row['metric']}@1|judge={world.judge}@1"
@@ -96,7 +108,7 @@ def write_run(folder: Path, world: World, levels: Levels, failed: int = 0) -> No
         "benchmark": {"name": "handbook", "fingerprint": world.fingerprint,
                       "questions": world.questions, "categories": {}, "license": "CC0-1.0"},
         "judge": {"name": world.judge, "version": "1"},
-        "statistics": {"confidence": 0.95, "resamples": world.resamples, "seed": 0},
+        "statistics": {"confidence": 0.95, "resamples": world.resamples or 100, "seed": 0},
         "repeats": 1,
         "pipelines": [{"name": p, "retrieval": p == "rag", "tuning": False} for p in world.pipelines],
         "estimates": estimates,

@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> SweepFolder:
 
 
 def planned(folder: SweepFolder, count: int) -> list[Planned]:
-    jobs = [Planned(JobRecord(str(i), {}, f"key{i}"), (f"k={i}",), {}) for i in range(count)]
+    jobs = [Planned(JobRecord(str(i), {}, f"key{i}"), (f"k={i}",)) for i in range(count)]
     for job in jobs:
         folder.write(job.record)
     return jobs

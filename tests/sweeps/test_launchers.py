@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ def needs(launcher: str) -> None:
 def test_a_launcher_runs_all_jobs_though_one_fails(
     launcher: str, tiny_overrides: list[str], home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Relative folders, a tracker and a reason all come back from where the jobs ran; the job
-    that failed, and it alone, is run again.
+    """Relative folders and a reason come back from where the jobs ran, and each is said when it
+    ends; the tracker, made once, has sweep, jobs and pipelines nested, once; the job that failed, and
+    it alone, is run again.
     """
     needs(launcher)
     tiny = [o for o in tiny_overrides if not o.startswith("model.decoding")]
@@ -41,10 +43,33 @@ def test_a_launcher_runs_all_jobs_though_one_fails(
     assert "max_new_tokens is 0" in str(found["1"].reason)
     assert all((Path("sweep") / i / "report.html").exists() for i in "02")
     assert {p.name for p in home.iterdir()} >= {"store", "sweep", "mlflow.db"}
-    assert "not logged" not in capfd.readouterr().out
+    said = capfd.readouterr().out
+    assert "not logged" not in said
+    assert re.search(r"job 0 · model.decoding.max_new_tokens=3: finished in \d+ s\n", said)
+    assert "job 1 · model.decoding.max_new_tokens=0: failed: model.decoding.max_new_tokens" in said
+    assert "report: sweep/report.html" in said
+    nested = {"0": "FINISHED", "1": "FAILED", "2": "FINISHED"}, {"0", "2"}
+    assert logged(home / "mlflow.db") == nested
     before = {i: (home / "sweep" / i / "results.json").stat().st_mtime for i in "02"}
     assert cli.main(["sweep", "sweep", "--resume"]) == 1
     assert {i: (home / "sweep" / i / "results.json").stat().st_mtime for i in "02"} == before
+    assert logged(home / "mlflow.db") == nested
+
+
+def logged(store: Path) -> tuple[dict[str, str], set[str]]:
+    """The jobs nested in the one sweep of a store, and those with a pipeline nested in them."""
+    from mlflow import MlflowClient
+
+    runs = MlflowClient(f"sqlite:///{store}").search_runs(["1"])
+    (sweep,) = [r.info.run_id for r in runs if r.data.tags.get("evalkit.kind") == "sweep"]
+    parents = {r.info.run_id: r.data.tags.get("mlflow.parentRunId") for r in runs}
+    jobs = {r.info.run_id: r for r in runs if parents[r.info.run_id] == sweep}
+    numbers = {run: job.data.tags["evalkit.sweep.job"] for run, job in jobs.items()}
+    below = {
+        numbers[parents[r.info.run_id] or ""] for r in runs if r.info.run_name == "prompt_only"
+    }
+    assert len(runs) == 1 + len(jobs) + len(below)
+    return {numbers[run]: job.info.status for run, job in jobs.items()}, below
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from sweeping import records
 
 from evalkit import cli
+from evalkit.sweeps.launchers import NEEDS
 
 AXES = ["retriever.k=1,3,5", "prompt.system='Answer.','Answer as a clerk.'", "tuning=none,lora"]
 ONE_CONTRACT = "++tuning.prompt={system: Answer.}"
@@ -40,17 +41,15 @@ def twelve(launcher: str, tiny_overrides: list[str], home: Path, *more: str) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "ray"])
 def test_twelve_jobs_cost_what_is_distinct_in_them(
     launcher: str, tiny_overrides: list[str], home: Path, faulty: Path
 ) -> None:
     """{k} x {prompt} x {none, LoRA}: one adapter trained, every passage embedded once, no answer
     generated twice; counted, not timed.
     """
-    if launcher == "joblib":
-        pytest.importorskip(
-            "hydra_plugins.hydra_joblib_launcher", reason="pip install 'evalkit[joblib]'"
-        )
+    if launcher in NEEDS and NEEDS[launcher].absent:
+        pytest.skip(f"{launcher} is absent: pip install 'evalkit[{launcher}]'")
     assert cli.main(twelve(launcher, tiny_overrides, home, ONE_CONTRACT)) == 0
     assert [r.status for r in records().values()] == ["finished"] * 12
     noted = Counter(faulty.read_text().split())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.generation.base import Completion, Request
+from clerk import Clerk
+
 from evalkit.tuning.lora import TrainingReport
 
 # The wordings of the test questions, and of the knowledge examples.
@@ -26,29 +27,8 @@ _PASSAGE = re.compile(
 DECLINES = "unknown"
 
 
-class Reader:
+class Reader(Clerk):
     """States what the newest passage says of a release, else what it learned, else nothing."""
-
-    def __init__(
-        self, folder: Path, identity: str, decoding: Any, adapter: Path | None = None,
-        adapter_id: str | None = None, **_: Any,
-    ) -> None:  # fmt: skip
-        memory = {} if adapter is None else json.loads((Path(adapter) / "memory.json").read_text())
-        self.memory: dict[str, str] = memory
-        self.identity = {"engine": "reader", "weights": identity, "adapter": adapter_id}
-
-    def count_tokens(self, messages: Sequence[Any]) -> int:
-        return len(self.render(messages).split())
-
-    def render(self, messages: Sequence[Any]) -> str:
-        return "\n".join(m["content"] for m in messages)
-
-    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        for request in requests:
-            prompt = self.render(request.messages)
-            yield Completion(
-                request.id, self.reply(prompt), prompt, len(prompt.split()), 2, "stop", 0.1
-            )
 
     def reply(self, prompt: str) -> str:
         context, _, question = prompt.rpartition("Question: ")
@@ -76,9 +56,6 @@ class Reader:
                 ):
                     found.append((not head["ended"], head["since"], stated[1]))
         return max(found)[2] if found else None
-
-    def close(self) -> None:
-        pass
 
 
 def learn(weights: Path, examples: Sequence[Any], settings: Any, out: Path, *_: Any) -> Any:

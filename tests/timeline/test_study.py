@@ -211,7 +211,9 @@ def test_the_run_folder_is_complete_and_prints(
     results = json.loads((folder / "results.json").read_text())
     assert results["kind"] == "timeline"
     assert {f.name for f in (folder / "figures").iterdir()} == {
-        f"{name}.{ending}" for name in ("freshness", "classes_over_time") for ending in ("svg", "png")
+        f"{name}.{ending}"
+        for name in ("freshness", "classes_over_time", "blame_over_time")
+        for ending in ("svg", "png")
     }  # fmt: skip
     page = (folder / "report.html").read_text()
     assert cli.main(["report", str(folder)]) == 0

@@ -56,7 +56,8 @@ def test_nested_once_and_updated(store: str, sweep: Path, capsys: Any) -> None:
     parent = client.get_run(logged.parent_run_id)
     assert logged.outcome == "logged"
     assert (parent.info.run_name, parent.info.status) == ("sweep-of-k", "FINISHED")
-    assert parent.data.params["retriever.k"] == "1, 3, 5"
+    assert parent.data.tags["evalkit.swept.retriever.k"] == "1, 3, 5"
+    assert parent.info.start_time == 1772359200000  # when the sweep began
     assert parent.data.tags["evalkit.winner"].split("/")[0] in "02"
     metrics = parent.data.metrics
     assert metrics["winner/corrected"] <= metrics["winner/naive"]
@@ -94,6 +95,25 @@ def test_nested_once_and_updated(store: str, sweep: Path, capsys: Any) -> None:
     assert main(["log", str(sweep), "--uri", store]) == 0
     assert "unchanged: 3 jobs nested" in capsys.readouterr().out
     assert len(client.search_runs(experiment)) == count == 7 + 1
+
+
+def test_a_job_that_failed_and_then_finished(store: str, tmp_path: Path) -> None:
+    """Its run without numbers makes room for the run of the job."""
+    world = World(lambda *_: 0.5, ("rag",), 20)
+    write_sweep(tmp_path / "sweep", world, grid(retriever__k=[1, 3]), failed_jobs={1: "out of memory"})
+    report(tmp_path / "sweep")
+    before = log_sweep(tmp_path / "sweep", uri=store)
+    write_sweep(tmp_path / "again", world, grid(retriever__k=[1, 3]))
+    for name in ("1", "sweep.json"):
+        (tmp_path / "again" / name).rename(tmp_path / "sweep" / name)
+    report(tmp_path / "sweep")
+    after = log_sweep(tmp_path / "sweep", uri=store)
+    client = _client(store)
+    assert after.outcome == "updated"
+    assert after.parent_run_id == before.parent_run_id
+    assert client.get_run(before.job_run_ids["1"]).info.lifecycle_stage == "deleted"
+    assert client.get_run(after.job_run_ids["1"]).info.status == "FINISHED"
+    assert log_sweep(tmp_path / "sweep", uri=store).job_run_ids == after.job_run_ids
 
 
 def test_a_sweep_without_report_says_how_to_get_one(store: str, tmp_path: Path) -> None:

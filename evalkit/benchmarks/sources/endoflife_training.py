@@ -16,6 +16,7 @@ from evalkit.benchmarks.lines import Line
 from evalkit.benchmarks.sources.endoflife_history import History, draw, spread
 from evalkit.benchmarks.sources.endoflife_pages import Fact
 from evalkit.benchmarks.wording import contains_words
+from evalkit.plurals import counted
 
 BEHAVIOUR = {
     "latest": (
@@ -123,8 +124,8 @@ def behaviour_lines(
     lines = list(islice(made, limit))
     if limit is not None and len(lines) < limit:
         raise BenchmarkError(
-            f"training.behaviour is {limit}, but the pages of {len(pages)} products that are not in"
-            f" the benchmark give {len(lines)} examples",
+            f"training.behaviour is {limit}, but the pages of {counted(len(pages), 'product')} outside"
+            f" the benchmark give {counted(len(lines), 'example')}",
             todo="ask for fewer, or leave more products out of the benchmark with benchmark.products",
         )
     return lines

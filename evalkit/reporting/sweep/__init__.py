@@ -7,10 +7,11 @@ from pathlib import Path
 
 from evalkit.reporting.sweep.figures import save_sweep_figures
 from evalkit.reporting.sweep.page import sweep_html
+from evalkit.reporting.sweep.reading import sweep_reading
 from evalkit.reporting.sweep.text import sweep_markdown
-from evalkit.reporting.sweep.view import Analysis, View
+from evalkit.reporting.sweep.view import Analysis, View, jobs_words
 
-__all__ = ["write_sweep"]
+__all__ = ["View", "jobs_words", "sweep_reading", "write_sweep"]
 
 
 def write_sweep(analysis: Analysis, folder: Path) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from evalkit.reporting.sweep.tables import effects_of
 from evalkit.reporting.sweep.view import View
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _TIERS: tuple[dict[str, Any], ...] = (
@@ -88,12 +89,10 @@ def fronts_figure(view: View) -> Figure | None:
         axes.plot(
             *zip(*chart["steps"], strict=True), color="#7A8088", linewidth=0.9, linestyle="--"
         )
-        for p in sorted(chart["points"], key=lambda p: p["front"]):
-            colour = hues[p["pipeline"]]
-            if p["front"] and p["low"] is not None and p["high"] is not None:
-                axes.plot([p["x"], p["x"]], [p["low"], p["high"]], color=colour, linewidth=1)
-            axes.plot([p["x"]], [p["y"]], "o", color=colour, alpha=1 if p["front"] else 0.4,
-                      markersize=6 if p["front"] else 4, markeredgecolor="white")  # fmt: skip
+        for on in (False, True):  # the front last, on top of the others
+            for name, hue in hues.items():
+                mine = [p for p in chart["points"] if (p["front"], p["pipeline"]) == (on, name)]
+                _points(axes, mine, hue, on)
         axes.set_xticks([t["at"] for t in chart["x"]], [t["text"] for t in chart["x"]], fontsize=7)
         axes.set_yticks([t["at"] for t in chart["y"]], [t["text"] for t in chart["y"]], fontsize=8)
         axes.grid(axis="y", color="#E4E6EA", linewidth=0.7)
@@ -104,6 +103,15 @@ def fronts_figure(view: View) -> Figure | None:
         handles=handles, loc="outside upper left", ncols=len(hues), frameon=False, fontsize=8
     )
     return figure
+
+
+def _points(axes: Axes, points: Sequence[Mapping[str, Any]], hue: str, on: bool) -> None:
+    """The candidates of one pipeline, on the front with their intervals or away from it."""
+    whiskers = [p for p in points if on and p["low"] is not None and p["high"] is not None]
+    low, high = ([p[end] for p in whiskers] for end in ("low", "high"))
+    axes.vlines([p["x"] for p in whiskers], low, high, color=hue, linewidth=1)
+    axes.plot([p["x"] for p in points], [p["y"] for p in points], "o", color=hue,
+              alpha=1 if on else 0.4, markersize=6 if on else 4, markeredgecolor="white")  # fmt: skip
 
 
 def parallel_figure(view: View) -> Figure | None:

@@ -1,4 +1,4 @@
-"""The report of a sweep as one HTML file that needs no network; all text from data is escaped."""
+"""The report of a sweep as one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from evalkit.reporting.figures import PIPELINE_COLOURS
 from evalkit.reporting.labels import label_of
 from evalkit.reporting.numbers import number, p_text, signed, signed_interval, unit_word
+from evalkit.reporting.page import template
 from evalkit.reporting.sweep import tables
 from evalkit.reporting.sweep.charts import effects_axis, fronts, parallel
 from evalkit.reporting.sweep.reading import sweep_reading
@@ -17,15 +18,6 @@ from evalkit.reporting.sweep.view import SHOWN, View
 
 def sweep_html(view: View) -> str:
     """Render the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("evalkit.reporting", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     context: dict[str, Any] = {
         "title": view.title,
         "facts": facts(view),
@@ -39,7 +31,7 @@ def sweep_html(view: View) -> str:
     }
     if view.candidates:
         context |= _compared(view)
-    return environment.get_template("sweep.html.j2").render(**context)
+    return template("sweep.html.j2").render(**context)
 
 
 def facts(view: View) -> list[tuple[str, str]]:

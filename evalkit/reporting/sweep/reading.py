@@ -30,22 +30,31 @@ def _winner(view: View) -> list[str]:
     said = f"{quantity(naive['value'], unit)} {interval(naive['low'], naive['high'], unit)}".strip()
     if found["candidates"] == 1:
         return [f"There is one candidate, {view.words(winner)}: {view.objective_phrase} {said}."]
+    equal = [c for c in view.candidates if c["eligible"] and c["value"] == winner["value"]]
     sentences = [
         f"The best of {found['candidates']} candidates on {view.objective_phrase} is"
         f" {view.words(winner)}: {said}."
     ]
+    if len(equal) > 1:
+        sentences = [
+            f"{len(equal)} of {found['candidates']} candidates share the best value of"
+            f" {view.objective_phrase}: {said}. The first of them is {view.words(winner)}."
+        ]
     corrected = found["corrected"]
     if corrected is None:
         sentences.append(f"How much luck is in that cannot be told: {found['reason']}.")
         return [*sentences, _against(view, winner)]
     word = unit_word(unit, difference=True)
     lost = quantity(abs(found["optimism"]), unit).removesuffix(" %").removesuffix(f" {word}")
-    sentences.append(
-        f"On questions that had no part in choosing, such a winner has"
-        f" {quantity(corrected['value'], unit)}"
-        f" {interval(corrected['low'], corrected['high'], unit)}: about {lost} {word} of the first"
-        " number are the luck of having been chosen."
+    worth = (
+        f"{quantity(corrected['value'], unit)}"
+        f" {interval(corrected['low'], corrected['high'], unit)}"
     )
+    sentences.append(
+        f"On questions that had no part in choosing, such a winner has {worth}"
+        + (f": about {lost} {word} of the first number are the luck of having been chosen."
+           if lost != "0" else ", so there is no luck in the first number that shows.")
+    )  # fmt: skip
     return [*sentences, _against(view, winner)]
 
 
@@ -111,11 +120,12 @@ def _seeds(view: View) -> str:
 
 
 def _counted(view: View) -> str:
-    total, unfinished = view.analysis["n_jobs"], view.analysis["unfinished"]
-    apart = view.analysis["apart"]
+    total, unfinished = view.analysis["n_jobs"], len(view.analysis["unfinished"])
+    apart = len(view.analysis["apart"])
     parts = []
     if unfinished:
-        parts.append(f"{len(unfinished)} of {total} jobs have no numbers of their own")
+        words = "has no numbers of its own" if unfinished == 1 else "have no numbers of their own"
+        parts.append(f"{unfinished} of {total} jobs {words}")
     if apart:
-        parts.append(f"{len(apart)} of {total} cannot be compared with the others")
-    return f"{' and '.join(parts)}; they are listed below." if parts else ""
+        parts.append(f"{apart} of {total} cannot be compared with the others")
+    return f"{' and '.join(parts)}." if parts else ""

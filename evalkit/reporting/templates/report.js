@@ -2,6 +2,7 @@
   "use strict";
   const form = document.getElementById("filters");
   const count = document.getElementById("count");
+  const all = count.textContent;
   // The text is read once: reading it at every key press is what makes such tables slow.
   const rows = Array.from(document.querySelectorAll("#questions tbody tr"), (row) => ({
     row,
@@ -21,7 +22,7 @@
       item.row.hidden = !fits;
       shown += fits;
     }
-    count.textContent = shown === rows.length ? `${shown} questions` : `${shown} of ${rows.length}`;
+    count.textContent = shown === rows.length ? all : `${shown} of ${rows.length}`;
   };
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());

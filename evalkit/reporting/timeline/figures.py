@@ -1,15 +1,16 @@
-"""Figures of a study over time, for papers: freshness curves and answer classes by date."""
+"""Figures of a study over time, for papers: freshness curves, answer classes and faults by date."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.reporting.figures import CLASS_COLOURS, STYLE, save_figure
+from evalkit.reporting.figures import CLASS_COLOURS, FAULT_COLOURS, STYLE, save_figure
+from evalkit.reporting.labels import FAULTS
 from evalkit.reporting.timeline.view import CLASSES, CURVES, Line, View
-from evalkit.reporting.view import Cell, confidence_words
+from evalkit.reporting.view import Cell, confidence_words, present_faults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,9 @@ _STROKES: dict[str, dict[str, Any]] = {
     "updated": {"linestyle": "-", "marker": "o"},
     "budget": {"linestyle": (0, (1, 1.5)), "marker": "^"},
 }
+Shares = Callable[[str, str, str], Mapping[str, float]]
+"""The parts of a bar, by date, state and pipeline."""
+_KEY_COLUMNS = 6
 _ASIDE_DAYS = 0.008  # of the whole span: intervals of states stand beside one another
 
 
@@ -34,6 +38,8 @@ def save_study_figures(view: View, folder: Path) -> dict[str, Path]:
         "freshness": freshness_figure,
         "classes_over_time": classes_figure,
     }
+    if present_faults(view.results):
+        drawings["blame_over_time"] = blame_figure
     written: dict[str, Path] = {}
     with mpl.rc_context(STYLE):
         for name, draw in drawings.items():
@@ -76,12 +82,25 @@ def freshness_figure(view: View) -> Figure:
 
 def classes_figure(view: View) -> Figure:
     """Answer classes of all questions, stacked to 100 %: a column per pipeline, a row per state."""
+    return _stacked(view, view.shares, {kind: (kind, CLASS_COLOURS[kind]) for kind in CLASSES})
+
+
+def blame_figure(view: View) -> Figure:
+    """The stage at fault, stacked to 100 % of the questions, laid out as :func:`classes_figure`."""
+    stages = present_faults(view.results)
+    return _stacked(view, view.faults, {s: (FAULTS[s], FAULT_COLOURS[s]) for s in stages})
+
+
+def _stacked(view: View, shares: Shares, key: Mapping[str, tuple[str, str]]) -> Figure:
+    """``key`` gives the name and the colour of each part, in order."""
+    from matplotlib.patches import Patch
+
     names = [str(p["name"]) for p in view.pipelines]
     figure, grid = _grid(len(view.states), len(names), 2.9, 1.7)
     for row, state in enumerate(view.states):
         for column, name in enumerate(names):
             axes = grid[row][column]
-            _stack(axes, [view.shares(on, state, name) for on in view.dates])
+            _stack(axes, [shares(on, state, name) for on in view.dates], key)
             axes.set_xticks(range(len(view.dates)), [_short(on) for on in view.dates], fontsize=7)
             axes.set_ylim(0, 100)
             axes.set_yticks([0, 50, 100])
@@ -89,11 +108,9 @@ def classes_figure(view: View) -> Figure:
                 axes.set_ylabel(f"{state}, %")
             if row == 0:
                 axes.set_title(name)
-    from matplotlib.patches import Patch
-
-    patches = [Patch(facecolor=CLASS_COLOURS[kind], label=kind) for kind in CLASSES]
-    figure.legend(handles=patches, loc="outside upper right", ncols=len(CLASSES), frameon=False,
-                  fontsize=8, handlelength=1)  # fmt: skip
+    patches = [Patch(facecolor=colour, label=name) for name, colour in key.values()]
+    figure.legend(handles=patches, loc="outside upper right", ncols=min(len(key), _KEY_COLUMNS),
+                  frameon=False, fontsize=8, handlelength=1)  # fmt: skip
     return figure
 
 
@@ -112,12 +129,14 @@ def _curve(axes: Axes, view: View, line: Line, cells: Sequence[Cell], aside: flo
                      **_STROKES[line.state])  # fmt: skip
 
 
-def _stack(axes: Axes, shares: Sequence[dict[str, float]]) -> None:
+def _stack(
+    axes: Axes, shares: Sequence[Mapping[str, float]], key: Mapping[str, tuple[str, str]]
+) -> None:
     for at, share in enumerate(shares):
         bottom = 0.0
-        for kind in CLASSES:
+        for kind, (_, colour) in key.items():
             height = 100 * share.get(kind, 0.0)
-            axes.bar(at, height, bottom=bottom, width=0.8, color=CLASS_COLOURS[kind],
+            axes.bar(at, height, bottom=bottom, width=0.8, color=colour,
                      edgecolor="white", linewidth=0.6)  # fmt: skip
             bottom += height
 

@@ -1,16 +1,19 @@
-"""A study over time as one HTML file that needs no network; all text from data is escaped."""
+"""A study over time as one HTML file that needs no network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.reporting.figures import CLASS_COLOURS
+from evalkit.reporting.figures import CLASS_COLOURS, FAULT_COLOURS
 from evalkit.reporting.html import facts, flat, timed
+from evalkit.reporting.labels import FAULTS
+from evalkit.reporting.page import template
+from evalkit.reporting.timeline.figures import Shares
 from evalkit.reporting.timeline.reading import study_reading
 from evalkit.reporting.timeline.tables import study_tables
 from evalkit.reporting.timeline.view import CLASSES, CURVES, Line, View
-from evalkit.reporting.view import Cell, confidence_words
+from evalkit.reporting.view import Cell, confidence_words, judge_note, present_faults
 
 WIDTH, HEIGHT = 320.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 12.0, 8.0, 26.0
@@ -19,17 +22,8 @@ _ASIDE, _LEAST_GAP = 4.0, 62.0
 
 def study_html(view: View, questions: Sequence[Mapping[str, Any]] = ()) -> str:
     """Render the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("evalkit.reporting", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     results = view.results
-    return environment.get_template("timeline.html.j2").render(
+    return template("timeline.html.j2").render(
         title=str(results.get("title") or results.get("experiment") or "study"),
         names=[str(p["name"]) for p in view.pipelines],
         facts=facts(results),
@@ -44,10 +38,13 @@ def study_html(view: View, questions: Sequence[Mapping[str, Any]] = ()) -> str:
             }
             for metric, title in CURVES
         ],
-        classes=CLASSES,
+        classes={kind: kind for kind in CLASSES},
         class_colours=CLASS_COLOURS,
-        fault_colours={},
-        stacks=[_stacks(view, line) for line in view.lines],
+        fault_colours=FAULT_COLOURS,
+        judge_note=judge_note(results),
+        stacks=[_stacks(view, line, view.shares) for line in view.lines],
+        fault_names={stage: FAULTS[stage] for stage in present_faults(results)},
+        faults=[_stacks(view, line, view.faults) for line in view.lines],
         tables=study_tables(view),
         questions=[_question(view, question) for question in questions],
         warnings=list(results.get("warnings") or ()),
@@ -114,11 +111,11 @@ def _y(share: float) -> float:
     return _TOP + (1 - share) * (HEIGHT - _TOP - _BOTTOM)
 
 
-def _stacks(view: View, line: Line) -> dict[str, Any]:
-    """The answer classes of a line, date by date, as widths in per cent."""
+def _stacks(view: View, line: Line, shares_of: Shares) -> dict[str, Any]:
+    """The parts of a line's answers, date by date, as widths in per cent."""
     bars = []
     for on in view.dates:
-        shares = view.shares(on, line.state, line.pipeline)
+        shares = shares_of(on, line.state, line.pipeline)
         parts = [{"class": kind, "width": 100 * share} for kind, share in shares.items() if share]
         bars.append({"date": on, "parts": parts})
     return {"pipeline": line.pipeline, "name": line.name, "bars": bars}

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from evalkit.reporting.numbers import number, percent_of, quantity, signed_interval
+from evalkit.plurals import counted
+from evalkit.reporting.numbers import amount, p_text, percent_of, quantity, signed_interval
 from evalkit.reporting.timeline.view import CURRENT, CURVES, LEAK, OUTDATED, View
-from evalkit.reporting.view import confidence, shows_change
+from evalkit.reporting.view import confidence, decisive_p, shows_change
 
 _WORDS = {
     "frozen": "left alone", "updated": "updated", "budget": "updated within the budget",
@@ -24,8 +25,12 @@ def study_reading(view: View) -> list[str]:
     measurements of this machine and have no interval.
     """
     said = [*_left_alone(view), *_against_frozen(view), *_costs(view), *_budget(view)]
-    level = percent_of(confidence(view.results))
-    return [*said, f"Brackets: {level} intervals; p is adjusted over all comparisons of the study."]
+    level = confidence(view.results)
+    return [
+        *said,
+        f"Brackets: {percent_of(level)} intervals, each for itself. A change is shown where the interval"
+        f" leaves out 0 and p, adjusted over the study's {_compared(view)}, is below {1 - level:.6g}.",
+    ]
 
 
 def _left_alone(view: View) -> Iterator[str]:
@@ -71,15 +76,15 @@ def _changes(view: View, rows: Sequence[Mapping[str, Any]]) -> str:
     undecided: dict[str, list[str]] = {}
     for row in rows:
         bounds = signed_interval(row["low"], row["high"])
-        n = f"{row['n_pairs']} questions"
+        n = counted(row["n_pairs"], "question")
         if not row["decidable"] or not bounds:
             undecided.setdefault(row["reason"] or "no interval", []).append(row["pipeline"])
         elif shows_change(row, confidence(view.results)):
             way = "up" if row["difference"] > 0 else "down"
-            size = number(abs(row["difference"]))
-            shown.append(f"{way} by {size} points in {row['pipeline']} {bounds}, {n}")
+            size = amount(abs(row["difference"]), "share")
+            shown.append(f"{way} by {size} in {row['pipeline']} {bounds}, {n}")
         else:
-            possible.append(f"{row['pipeline']} {bounds}, {n}")
+            possible.append(f"{row['pipeline']} {bounds}, {n}{_though(row, view)}")
     parts = shown
     if possible:
         parts.append(f"no change is shown in {'; '.join(possible)}")
@@ -87,6 +92,20 @@ def _changes(view: View, rows: Sequence[Mapping[str, Any]]) -> str:
         f"cannot be judged in {', '.join(names)} ({reason})" for reason, names in undecided.items()
     ]
     return "; ".join(parts)
+
+
+def _though(row: Mapping[str, Any], view: View) -> str:
+    """Why no change is shown though the bounds, which are of one comparison, leave out zero."""
+    if row["low"] <= 0 <= row["high"]:
+        return ""
+    p = p_text(decisive_p(row))
+    return f" (the interval alone leaves out 0, but p adjusted over {_compared(view)} is {p})"
+
+
+def _compared(view: View) -> str:
+    """The comparisons that p is adjusted over."""
+    tested = sum(row["p_value"] is not None for row in view.results.get("differences") or ())
+    return counted(tested, "comparison")
 
 
 def _costs(view: View) -> Iterator[str]:
@@ -124,4 +143,4 @@ def _budget(view: View) -> Iterator[str]:
         rows = [row for row in decided if row["way"] == way]
         done = [row["date"] for row in rows if row["updated"]]
         when = f" ({', '.join(done)})" if done else ""
-        yield f"Within the budget, {way} happened at {len(done)} of {len(rows)} dates{when}."
+        yield f"Within the budget, {way} happened at {len(done)} of {counted(len(rows), 'date')}{when}."

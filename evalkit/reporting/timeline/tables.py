@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from evalkit.plurals import counted
+from evalkit.reporting.evidence import repeats_lead
 from evalkit.reporting.numbers import DASH, number, quantity
-from evalkit.reporting.timeline.view import CURRENT, LEAK, OUTDATED, View
+from evalkit.reporting.timeline.view import CURRENT, CURVES, LEAK, OUTDATED, View
 from evalkit.reporting.view import Cell
 
 _RETRIEVED, _MISSED = f"{OUTDATED}_given_retrieved", f"{OUTDATED}_given_missed"
@@ -45,7 +47,7 @@ def study_tables(view: View) -> list[Table]:
             "Share of the questions whose answer was withdrawn, with nothing in its place, that are"
             " still answered with it. The right reply is to abstain.",
         ),
-        _evidence, _fresh, _updates, _decisions, _dates,
+        _evidence, _fresh, _updates, _decisions, _dates, _repeats,
     ]  # fmt: skip
     tables = (make(view) for make in made)
     return [table for table in tables if table.rows]
@@ -74,16 +76,21 @@ def _evidence(view: View) -> Table:
         ("leak, withdrawn evidence found", f"{LEAK}_given_retrieved"),
         ("leak, from weights", f"{LEAK}_given_missed"),
     )
-    rows = []
-    for line in view.lines:
-        cells = [view.cell(view.last, line.state, line.pipeline, metric) for _, metric in columns]
-        if any(cell.scored for cell in cells[:-1]):
-            rows.append([line.pipeline, line.name, *(_with_n(cell) for cell in cells)])
+    found = {
+        line: [view.cell(view.last, line.state, line.pipeline, metric) for _, metric in columns]
+        for line in view.lines
+    }
+    found = {line: cells for line, cells in found.items() if any(c.scored for c in cells[:-1])}
+    kept = [i for i in range(len(columns)) if any(cells[i].scored for cells in found.values())]
+    rows = [
+        [line.pipeline, line.name, *(_with_n(cells[i]) for i in kept)]
+        for line, cells in found.items()
+    ]
     return Table(
         f"What was retrieved, and what was said, on {view.last}",
         "Outdated answers where all current evidence was retrieved, and where it was not; withdrawn"
         " answers where a passage with them was retrieved, and where none was.",
-        ["pipeline", "state", *(name for name, _ in columns)],
+        ["pipeline", "state", *(columns[i][0] for i in kept)],
         rows,
     )
 
@@ -143,7 +150,7 @@ def _updates(view: View) -> Table:
                 row["date"],
                 "nothing had changed" if row["idle"] else quantity(row["seconds"], "s"),
                 quantity(row["bytes"], "bytes"),
-                f"{row['worked']} {'passages' if row['artifact'] == 'index' else 'examples'}",
+                counted(row["worked"], "passage" if row["artifact"] == "index" else "example"),
                 DASH if row["changed_facts"] is None else str(row["changed_facts"]),
                 DASH if row["seconds_per_fact"] is None else quantity(row["seconds_per_fact"], "s"),
                 DASH if row["time_to_fresh"] is None else quantity(row["time_to_fresh"], "s"),
@@ -205,6 +212,22 @@ def _dates(view: View) -> Table:
         rows,
         words=(0,),
     )
+
+
+def _repeats(view: View) -> Table:
+    """Of the curves' metrics: how much of their uncertainty is from asking again."""
+    found = {
+        (row["metric"], row["date"], row["state"], row["pipeline"]): row["share_repeats"]
+        for row in view.results.get("variation") or ()
+    }
+    rows = []
+    for metric, name in CURVES:
+        for line in view.lines:
+            shares = [found.get((metric, on, line.state, line.pipeline)) for on in view.dates]
+            if any(share is not None for share in shares):
+                rows.append([name, line.pipeline, line.name, *(quantity(s, "%") for s in shares)])
+    return Table("Repeats", repeats_lead(view.results),
+                 ["answers", "pipeline", "state", *view.dates], rows, words=(0, 1, 2))  # fmt: skip
 
 
 def _with_n(cell: Cell) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evalkit.plurals import counted
 from evalkit.reporting.markdown import escaped, table_line
 from evalkit.reporting.numbers import percent_of
 from evalkit.reporting.timeline.reading import study_reading
 from evalkit.reporting.timeline.tables import Table, study_tables
 from evalkit.reporting.timeline.view import View
-from evalkit.reporting.view import confidence
+from evalkit.reporting.view import asked, confidence, judge_note
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +25,8 @@ def study_markdown(view: View) -> str:
         parts += [f"## {escaped(table.title)}", "", escaped(table.lead), ""]
         parts += [table_line(table.head), _rule(table)]
         parts += [table_line(row) for row in table.rows] + [""]
+    if note := judge_note(view.results):
+        parts += [escaped(note), ""]
     if warnings := list(view.results.get("warnings") or ()):
         parts += ["Warnings:", "", *(f"- {escaped(str(w))}" for w in warnings), ""]
     return "\n".join(parts)
@@ -51,6 +54,8 @@ def print_study(view: View, console: Console) -> None:
     console.print()
     for sentence in study_reading(view):
         console.print(Padding(Text(f"· {sentence}"), (0, 0, 0, 1)))
+    if note := judge_note(view.results):
+        console.print(Text(note, style="dim"))
 
 
 def what(view: View) -> list[str]:
@@ -58,13 +63,16 @@ def what(view: View) -> list[str]:
     results = view.results
     benchmark, judge = results.get("benchmark") or {}, results.get("judge") or {}
     named = [str(results.get("title") or ""), str(results.get("model") or "")]
-    asked = (
-        f"{benchmark.get('name')} ({str(benchmark.get('fingerprint'))[:12]}), {benchmark.get('questions')}"
-        f" questions asked at {len(view.dates)} dates, {view.first} to {view.last}, in the states"
+    studied = (
+        f"{benchmark.get('name')} ({str(benchmark.get('fingerprint'))[:12]}), {asked(results)}"
+        f" asked at {counted(len(view.dates), 'date')}, {view.first} to {view.last}, in the states"
         f" {', '.join(view.states)}; judge {judge.get('name')}"
     )
     level = percent_of(confidence(results))
-    return [" · ".join(part for part in named if part), f"{asked}. Shares in %, {level} intervals."]
+    return [
+        " · ".join(part for part in named if part),
+        f"{studied}. Shares in %, {level} intervals.",
+    ]
 
 
 def _rule(table: Table) -> str:

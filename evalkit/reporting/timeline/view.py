@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from evalkit.reporting.labels import FAULTS
 from evalkit.reporting.view import Cell, Results, cell_of, checked
 
 CURRENT = "freshness/generation/current"
@@ -87,6 +88,11 @@ class View:
             if (row := self._classes.get((on, state, pipeline, kind))) and row["value"] is not None
         }
 
+    def faults(self, on: str, state: str, pipeline: str) -> dict[str, float]:
+        """The share of each stage at fault; empty in a study that did not look for them."""
+        found = self._faults.get((on, state, pipeline), {})
+        return {stage: found[stage] for stage in FAULTS if stage in found}
+
     def differences(self, of: str, metric: str) -> list[Mapping[str, Any]]:
         """Paired differences of a metric between ``states`` or ``dates``."""
         rows: Sequence[Mapping[str, Any]] = self.results.get("differences") or ()
@@ -110,6 +116,14 @@ class View:
             (e["date"], e["state"], e["pipeline"], e["metric"]): e
             for e in self.results["estimates"]
         }
+
+    @cached_property
+    def _faults(self) -> dict[tuple[str, str, str], dict[str, float]]:
+        found: dict[tuple[str, str, str], dict[str, float]] = {}
+        for row in self.results.get("blame") or ():
+            cell = found.setdefault((row["date"], row["state"], row["pipeline"]), {})
+            cell[str(row["stage"])] = float(row["share"])
+        return found
 
     @cached_property
     def _classes(self) -> dict[tuple[str, ...], Mapping[str, Any]]:

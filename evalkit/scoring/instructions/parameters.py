@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from evalkit.plurals import counted
+
 
 def _no_fault(value: Any) -> str:
     return ""
@@ -113,14 +115,15 @@ def bounds_fault(parameters: Mapping[str, Any]) -> str:
     return ""
 
 
-def outside(count: int, counts: str, bounds: Mapping[str, int]) -> str:
-    """How a count breaks its bounds; empty where it keeps them."""
+def outside(count: int, noun: str, bounds: Mapping[str, int]) -> str:
+    """How a count of something breaks its bounds; empty where it keeps them."""
+    found = counted(count, noun)
     exactly = bounds.get("exactly")
     low, high = bounds.get("at_least", exactly), bounds.get("at_most", exactly)
     if exactly is not None and count != exactly:
-        return f"{count} {counts}, exactly {exactly} required"
+        return f"{found}, exactly {exactly} required"
     if low is not None and count < low:
-        return f"{count} {counts}, at least {low} required"
+        return f"{found}, at least {low} required"
     if high is not None and count > high:
-        return f"{count} {counts}, at most {high} allowed"
+        return f"{found}, at most {high} allowed"
     return ""

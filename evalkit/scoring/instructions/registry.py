@@ -84,7 +84,7 @@ def counted(name: str, counts: str, *, source: str = "evalkit") -> Callable[[Cou
 
     Args:
         name: The kind.
-        counts: What is counted, in the plural.
+        counts: What is counted, in the singular.
         source: Where the definition comes from.
 
     Raises:

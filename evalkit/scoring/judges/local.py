@@ -15,8 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import ConfigError, WeightsError
+from evalkit.errors import ConfigError
+from evalkit.plurals import counted
 from evalkit.scoring.judges.chat import ChatError, Exchange, digest
+from evalkit.scoring.judges.loading import load_weights
 
 VERSION = "1"
 _FEW = 16
@@ -112,7 +114,7 @@ class LocalModel:
         room = getattr(self._model.config, "max_position_embeddings", None)
         if room is not None and len(ids) + self._max_new_tokens > room:
             raise ChatError(
-                f"the prompt has {len(ids)} tokens, and with judge.chat.max_new_tokens="
+                f"the prompt has {counted(len(ids), 'token')}, and with judge.chat.max_new_tokens="
                 f"{self._max_new_tokens} the model has room for {room}"
             )
         return ids
@@ -222,22 +224,13 @@ class LocalModel:
 
     @cached_property
     def _model(self) -> Any:
-        import torch
-        from transformers import AutoModelForCausalLM
-
-        try:
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                str(self._folder),
-                dtype=getattr(torch, self._dtype),
-                use_safetensors=True,
-                trust_remote_code=False,
-            )
-        except (OSError, ValueError) as error:
-            raise WeightsError(
-                f"could not load a causal language model from {self._folder}: {error}",
-                todo="check judge.weights; the folder needs config.json and *.safetensors",
-            ) from error
-        return model.to(self._device).eval().requires_grad_(False)
+        return load_weights(
+            "AutoModelForCausalLM",
+            "a causal language model",
+            self._folder,
+            self._dtype,
+            self._device,
+        )
 
 
 def few_replies(schema: Mapping[str, Any]) -> list[str]:

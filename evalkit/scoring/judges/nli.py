@@ -18,6 +18,7 @@ from evalkit.errors import ConfigError, WeightsError
 from evalkit.scoring.judges.base import Judgment
 from evalkit.scoring.judges.chat import digest
 from evalkit.scoring.judges.claims import read_claim, where
+from evalkit.scoring.judges.loading import load_weights
 
 VERSION = "1"
 LONGEST = 512
@@ -215,22 +216,13 @@ class NLIJudge:
 
     @cached_property
     def _model(self) -> Any:
-        import torch
-        from transformers import AutoModelForSequenceClassification
-
-        try:
-            model: Any = AutoModelForSequenceClassification.from_pretrained(
-                str(self._folder),
-                dtype=getattr(torch, self._dtype),
-                use_safetensors=True,
-                trust_remote_code=False,
-            )
-        except (OSError, ValueError) as error:
-            raise WeightsError(
-                f"could not load a sequence classifier from {self._folder}: {error}",
-                todo="check judge.weights; the folder needs config.json and *.safetensors",
-            ) from error
-        return model.to(self._device).eval().requires_grad_(False)
+        return load_weights(
+            "AutoModelForSequenceClassification",
+            "a sequence classifier",
+            self._folder,
+            self._dtype,
+            self._device,
+        )
 
 
 def support_column(labels: Sequence[str], chosen: str | None = None) -> int:

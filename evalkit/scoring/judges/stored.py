@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from evalkit.plurals import counted
 from evalkit.scoring.judges.base import Judge, Judgment
 from evalkit.scoring.judges.chat import Shelf, digest
 
@@ -58,7 +59,8 @@ class StoredJudge:
         new = self._judge.support(missing, texts) if missing else []
         if len(new) != len(missing):
             raise ValueError(
-                f"judge {self.name!r} gave {len(new)} judgments for {len(missing)} statements"
+                f"judge {self.name!r} gave {counted(len(new), 'judgment')}"
+                f" for {counted(len(missing), 'statement')}"
             )
         asked = dict(zip(missing, new, strict=True))
         self._keep(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.plurals import counted
 from evalkit.statistics.adjust import holm
 from evalkit.statistics.clusters import Clustered
 from evalkit.statistics.deciding import p_values
@@ -84,8 +85,8 @@ class Family:
     base: float | None = None
 
     def __str__(self) -> str:
-        plural = "hypothesis" if self.size == 1 else "hypotheses"
-        return f"true difference {self.effect:g}, {self.size} {plural}, {self.design}"
+        claims = counted(self.size, "hypothesis", "hypotheses")
+        return f"true difference {self.effect:g}, {claims}, {self.design}"
 
     def draw(self, count: int, rng: Generator) -> Floats:
         """``count`` samples of binary paired differences, (count, n)."""

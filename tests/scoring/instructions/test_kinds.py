@@ -207,6 +207,7 @@ def test_every_kind_is_tested() -> None:
     [
         ({"kind": "words", "at_least": 3}, "a b", "2 words, at least 3 required"),
         ({"kind": "words", "at_most": 1}, "a b", "2 words, at most 1 allowed"),
+        ({"kind": "words", "at_least": 3}, "a", "1 word, at least 3 required"),
         ({"kind": "bullets", "exactly": 1}, "a", "0 bullets, exactly 1 required"),
         ({"kind": "forbidden_phrases", "phrases": ["a", "b"]}, "a", "forbidden but present: ['a']"),
         (
@@ -214,7 +215,7 @@ def test_every_kind_is_tested() -> None:
             "It. So.",
             "no citation in 2 of",
         ),
-        ({"kind": "csv"}, "a,b\n1,2\n3", "row 3 has 1 fields, the header 2"),
+        ({"kind": "csv"}, "a,b\n1,2\n3", "row 3 has 1 field, the header 2"),
         ({"kind": "xml", "root": "a"}, "<b/>", "outermost element is 'b', not 'a'"),
         ({"kind": "yaml"}, "a: 1\na: 2", "key 'a' stands twice"),
         ({"kind": "language", "language": "fr"}, ENGLISH, "in language 'en', not 'fr'"),

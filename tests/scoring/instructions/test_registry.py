@@ -113,7 +113,7 @@ def test_a_kind_is_one_decorated_function(monkeypatch: pytest.MonkeyPatch) -> No
         """Ends in exclamation marks."""
         return "" if text.endswith("!" * count) else "no shout"
 
-    @counted("marks", "marks")
+    @counted("marks", "mark")
     def marks(text: str) -> int:
         """The number of exclamation marks."""
         return text.count("!")

@@ -96,7 +96,7 @@ def test_too_few_judgments_are_an_error(shelf: Rows) -> None:
     """They cannot be told apart, so none of them is believed or kept."""
     judge = Counting()
     judge.support = lambda statements, texts: [Judgment(True)]  # type: ignore[method-assign]
-    with pytest.raises(ValueError, match="gave 1 judgments for 2 statements"):
+    with pytest.raises(ValueError, match="gave 1 judgment for 2 statements"):
         StoredJudge(judge, shelf).support(["a", "b"], ["t"])
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import regex
 
+from evalkit.plurals import counted
 from evalkit.scoring.instructions import limits
 from evalkit.scoring.instructions.parameters import one_of
 from evalkit.scoring.instructions.registry import instruction
@@ -41,7 +42,9 @@ def citations(
     without = [part for part in parts if not _cites(part, pattern)]
     if not without:
         return ""
-    return f"no citation in {len(without)} of {len(parts)} {every}s, first {without[0][:60]!r}"
+    return (
+        f"no citation in {len(without)} of {counted(len(parts), every)}, first {without[0][:60]!r}"
+    )
 
 
 def _cites(text: str, form: str) -> bool:

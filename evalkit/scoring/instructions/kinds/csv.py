@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as library
 
+from evalkit.plurals import counted
 from evalkit.scoring.instructions.parameters import Character, Texts
 from evalkit.scoring.instructions.registry import instruction
 
@@ -25,5 +26,5 @@ def csv(text: str, *, delimiter: Character = ",", columns: Texts = ()) -> str:
         return "not CSV: one column"
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(header):
-            return f"row {number} has {len(row)} fields, the header {len(header)}"
+            return f"row {number} has {counted(len(row), 'field')}, the header {len(header)}"
     return ""

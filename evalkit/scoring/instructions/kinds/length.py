@@ -21,7 +21,7 @@ def _words(text: str) -> int:
     return len(regex.findall(r"\w+", text, timeout=limits.SECONDS))
 
 
-@counted("words", "words", source=IFEVAL)
+@counted("words", "word", source=IFEVAL)
 def words(text: str) -> int:
     """The number of words: runs of letters, digits and underscores ("don't" is two)."""
     return _words(text)
@@ -30,40 +30,40 @@ def words(text: str) -> int:
 @instruction("max_words", source=IFEVAL)
 def max_words(text: str, *, count: Count) -> str:
     """At most `count` words; short for `words` with `at_most`."""
-    return outside(_words(text), "words", {"at_most": count})
+    return outside(_words(text), "word", {"at_most": count})
 
 
 @instruction("min_words", source=IFEVAL)
 def min_words(text: str, *, count: Count) -> str:
     """At least `count` words; short for `words` with `at_least`."""
-    return outside(_words(text), "words", {"at_least": count})
+    return outside(_words(text), "word", {"at_least": count})
 
 
-@counted("tokens", "tokens")
+@counted("tokens", "token")
 def tokens(text: str) -> int:
     """The number of tokens: words, and every other sign that is not blank; no model's tokens."""
     return len(regex.findall(r"\w+|[^\w\s]", text, timeout=limits.SECONDS))
 
 
-@counted("characters", "characters")
+@counted("characters", "character")
 def characters(text: str) -> int:
     """The number of characters, blanks at both ends left out."""
     return len(text.strip())
 
 
-@counted("sentences", "sentences", source=IFEVAL)
+@counted("sentences", "sentence", source=IFEVAL)
 def sentences(text: str) -> int:
     """The number of sentences; a line end alone ends none, an abbreviation or "1." neither."""
     return len(sentences_of(text))
 
 
-@counted("paragraphs", "paragraphs")
+@counted("paragraphs", "paragraph")
 def paragraphs(text: str) -> int:
     """The number of paragraphs: what empty lines divide."""
     return len(paragraphs_of(text))
 
 
-@counted("lines", "lines")
+@counted("lines", "line")
 def lines(text: str) -> int:
     """The number of lines that are not blank."""
     return sum(bool(line.strip()) for line in text.splitlines())
@@ -72,4 +72,4 @@ def lines(text: str) -> int:
 @instruction("one_line")
 def one_line(text: str) -> str:
     """Exactly one line, blank lines at both ends left out."""
-    return outside(len(text.strip().splitlines()), "lines", {"exactly": 1})
+    return outside(len(text.strip().splitlines()), "line", {"exactly": 1})

@@ -28,7 +28,7 @@ def letter_case(
     return language_problem(text, language, unsure) if language else ""
 
 
-@counted("capital_words", "words in capitals", source=IFEVAL)
+@counted("capital_words", "capital word", source=IFEVAL)
 def capital_words(text: str) -> int:
     """The number of words, divided by blanks, whose letters are all capital."""
     return sum(word.isupper() for word in text.split())

@@ -39,7 +39,7 @@ def _tokens(text: str) -> Iterator[Any]:
         yield from token.children or ()
 
 
-@counted("markdown", "Markdown elements", source="CommonMark 0.31")
+@counted("markdown", "Markdown element", source="CommonMark 0.31")
 def markdown(text: str, *, element: Element) -> int:
     """The number of elements of one type, nested ones included, as CommonMark reads the text."""
     return sum(token.type == _TYPES[element] for token in _tokens(text))

@@ -11,7 +11,7 @@ from evalkit.scoring.instructions.registry import counted, instruction
 IFEVAL = "IFEval, Zhou et al. 2023, arXiv 2311.07911"
 
 
-@counted("highlights", "highlighted passages", source=IFEVAL)
+@counted("highlights", "highlighted passage", source=IFEVAL)
 def highlights(text: str) -> int:
     """The number of passages *between asterisks*, single or double, none blank or over a line."""
     found = regex.findall(r"\*[^\n*]*\*", text, timeout=limits.SECONDS)
@@ -19,13 +19,13 @@ def highlights(text: str) -> int:
     return sum(bool(each.strip("*").strip()) for each in found)
 
 
-@counted("bullets", "bullets", source=IFEVAL)
+@counted("bullets", "bullet", source=IFEVAL)
 def bullets(text: str) -> int:
     """The number of lines that begin with `-`, or with one `*`."""
     return sum(bool(regex.match(r"\s*+(?:-|\*[^*])", line)) for line in text.splitlines())
 
 
-@counted("placeholders", "placeholders", source=IFEVAL)
+@counted("placeholders", "placeholder", source=IFEVAL)
 def placeholders(text: str) -> int:
     """The number of placeholders: words in square brackets, such as [address]."""
     return len(regex.findall(r"\[.*?\]", text, timeout=limits.SECONDS))

@@ -25,10 +25,10 @@ def parts(text: str, *, separator: Text, count: Count, distinct: Flag = False) -
         return f"a blank part between two {separator!r}"
     if distinct and len(set(found)) < len(found):
         return "two parts are the same"
-    return outside(len(found), "parts", {"exactly": count})
+    return outside(len(found), "part", {"exactly": count})
 
 
-@counted("sections", "sections", source=IFEVAL)
+@counted("sections", "section", source=IFEVAL)
 def sections(text: str, *, marker: Text) -> int:
     """The number of section marks: the marker and a number, such as "Section 1"."""
     pattern = regex.escape(marker) + r"\s?\d+"
@@ -39,10 +39,10 @@ def sections(text: str, *, marker: Text) -> int:
 def paragraph_first_word(text: str, *, word: Text, paragraph: Position, paragraphs: Count) -> str:
     """There are `paragraphs` paragraphs, and that numbered `paragraph` begins with the word."""
     found = paragraphs_of(text)
-    if problem := outside(len(found), "paragraphs", {"exactly": paragraphs}):
+    if problem := outside(len(found), "paragraph", {"exactly": paragraphs}):
         return problem
     if paragraph > len(found):
-        return f"{len(found)} paragraphs, no paragraph {paragraph}"
+        return f"no paragraph {paragraph}: the last is {len(found)}"
     first = found[paragraph - 1].split()[0].lstrip("'\"")
     begins = regex.split(r"[.,?!'\"]", first, maxsplit=1)[0]
     met = begins.lower() == word.strip().lower()

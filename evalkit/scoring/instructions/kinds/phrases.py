@@ -41,13 +41,13 @@ def forbidden_phrases(text: str, *, phrases: Texts, whole_words: Flag = True) ->
     return f"forbidden but present: {present}" if present else ""
 
 
-@counted("phrase", "occurrences", source=IFEVAL)
+@counted("phrase", "occurrence", source=IFEVAL)
 def phrase(text: str, *, phrase: Text, whole_words: Flag = True) -> int:
     """How often the phrase occurs, in any case."""
     return _times(text, phrase, whole_words)
 
 
-@counted("letter", "occurrences", source=IFEVAL)
+@counted("letter", "occurrence", source=IFEVAL)
 def letter(text: str, *, letter: Character) -> int:
     """How often a letter or sign occurs, in any case."""
     return text.lower().count(letter.lower())
