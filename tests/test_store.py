@@ -8,11 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import StoreError
-from evalkit.store import Store, build_cost, key_of
+from evalkit.store import Store, build_cost, key_of, locks
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -102,6 +103,37 @@ def test_two_at_once_build_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(10)
     assert len(built) == 1
+
+
+@pytest.mark.parametrize("what", ["artifact", "rows"])
+def test_whoever_waits_for_another_says_so(
+    what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, when it takes longer than a moment; training an adapter can take hours."""
+    monkeypatch.setattr(locks, "MOMENT_S", 0.01)
+    store = Store(tmp_path)
+    rows, key = store.rows("generations", {}), key_of({"a": 1})
+    (tmp_path / "adapter").mkdir()
+
+    def use() -> None:
+        if what == "artifact":
+            store.artifact("adapter", {"a": 1}, lambda folder: None)
+        else:
+            with rows.turn(["k"]):
+                pass
+
+    waiting = threading.Thread(target=use)
+    held = FileLock(tmp_path / "adapter" / f"{key}.lock")
+    with rows.turn(["k"]) if what == "rows" else held:
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    said = f"adapter/{key}" if what == "artifact" else f"the same rows of {rows.path.parent}"
+    assert [r.getMessage() for r in caplog.records] == [
+        f"another process makes {said}; waiting for it"
+    ]
 
 
 def test_rows_are_durable_and_kept_apart_by_their_inputs(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock
 
 from evalkit.errors import StoreError, is_disk_problem
+from evalkit.store.locks import take
 from evalkit.store.rows import Rows
 from evalkit.store.sessions import session_of
 
@@ -93,7 +94,7 @@ class Store:
         lock = FileLock(f"{target}.lock")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            take(lock, f"{kind}/{target.name}")
         except OSError as error:
             if damage(target):
                 raise self._unwritable(error) from error

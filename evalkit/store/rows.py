@@ -17,6 +17,7 @@ from zlib import crc32
 from filelock import FileLock
 
 from evalkit.errors import StoreError
+from evalkit.store.locks import take
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Rows:
         digest = sha256("\n".join(sorted(keys)).encode()).hexdigest()[:16]
         lock = FileLock(f"{self.path}.{digest}.lock")
         try:
-            lock.acquire()
+            take(lock, f"the same rows of {self.path.parent}")
         except OSError:  # a store that can only be read: nobody makes anything there
             yield
             return

@@ -124,7 +124,7 @@ def merged(measured: Measured, objective: str) -> list[Candidate]:
     """The candidates with those that are one and the same put together.
 
     The same are those of one pipeline whose objective has the same signature and the same value on
-    every question.
+    every question; and those of which some seeds are missing, with all of which they would be.
     """
     groups: dict[Any, list[Candidate]] = {}
     for candidate in measured.candidates:
@@ -133,7 +133,21 @@ def merged(measured: Measured, objective: str) -> list[Candidate]:
         alone = candidate.name if content is None or not candidate.signature else ""
         key = (candidate.pipeline, candidate.signature, content, alone)
         groups.setdefault(key, []).append(candidate)
-    return [_one(group) for group in groups.values()]
+    whole: dict[str, list[Candidate]] = {}
+    for group in sorted(groups.values(), key=lambda group: -len(_seeds(group[0]))):
+        seeds = _seeds(group[0])
+        wider = (w for w in whole.values() if w[0].pipeline == group[0].pipeline)
+        home = next((w for w in wider if seeds and seeds < _seeds(w[0])), None)
+        if home is None:
+            whole[group[0].name] = group
+        else:
+            home += group
+    return [_one(whole[c.name]) for c in measured.candidates if c.name in whole]
+
+
+def _seeds(candidate: Candidate) -> set[str]:
+    """The signatures of its runs, one for each seed."""
+    return set(candidate.signature.split(SIGNATURES)) if candidate.signature else set()
 
 
 def _one(group: Sequence[Candidate]) -> Candidate:

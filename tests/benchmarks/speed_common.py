@@ -44,9 +44,9 @@ def versions(*more: str) -> dict[str, str]:
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Median, least and most of repeated measurements, and how many there were."""
     return {
-        "median": round(statistics.median(values), 4),
-        "least": round(min(values), 4),
-        "most": round(max(values), 4),
+        "median": round(statistics.median(values), 6),
+        "least": round(min(values), 6),
+        "most": round(max(values), 6),
         "repeats": len(values),
     }
 

@@ -100,8 +100,8 @@ def told(chosen: argparse.Namespace, found: Mapping[str, Any]) -> str:
     ]
     if beside := found["adapters"]:
         text.append(
-            f"A batch of {beside['rows']} with an adapter merged into the weights {shown(beside['merged_seconds'])} s,"
-            f" with one kept beside them {shown(beside['beside_seconds'])} s."
+            f"A batch of {beside['rows']} with an adapter merged into the weights"
+            f" {shown(beside['merged_seconds'])} s, with one kept beside them {shown(beside['beside_seconds'])} s."
         )
     if processes := found["matrix"]:
         text.append(

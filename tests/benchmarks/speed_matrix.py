@@ -172,7 +172,8 @@ def told(
     if lm_eval is None:
         return f"{text}\n\nlm-eval was not at hand and is left out."
     auto = f"; `auto` was given {chosen.auto_limit:g} s" if chosen.auto_limit else ""
-    return f"{text}\n\nlm-eval {lm_eval} ran at batch sizes 1 and {chosen.lm_eval_batches}{auto}."
+    sizes = ", ".join(dict.fromkeys(["1", *chosen.lm_eval_batches.split(",")]))
+    return f"{text}\n\nlm-eval {lm_eval} ran at batch sizes {sizes}{auto}."
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.store import key_of
+
 TASK = """task: speed_{name}
 dataset_path: json
 dataset_kwargs: {{data_files: {{test: {rows}}}}}
@@ -20,8 +22,9 @@ metric_list: [{{metric: bypass}}]
 
 
 def prepare(folder: Path, questions: int, dtype: str, overrides: Sequence[str]) -> Path:
-    """The file that all sides read; made once for a number of questions and a dtype."""
-    home = folder / f"{questions}-{dtype}"
+    """The file that all sides read; made once for a number of questions, a dtype and overrides."""
+    more = f"-{key_of({'overrides': list(overrides)})[:8]}" if overrides else ""
+    home = folder / f"{questions}-{dtype}{more}"
     work = home / "work.json"
     if work.exists():
         return work

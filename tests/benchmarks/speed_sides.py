@@ -15,17 +15,15 @@ from typing import Any
 
 
 def evalkit_side(work: dict[str, Any], _: int) -> dict[str, Any]:
-    """Our engine: the base weights, then the adapter."""
-    from evalkit.generation.base import Decoding, Request
-    from evalkit.generation.transformers_engine import TransformersGenerator
+    """Our engine: the base weights, then the adapter; made together, as in a run, so that the adapter
+    is merged into the model that the base has left.
+    """
+    from evalkit.generation.base import Request
 
+    used = {part["weights"] for part in work["pipelines"].values()}
+    engines = {weights: _engine(work, weights) for weights in ("base", "tuned") if weights in used}
     found: dict[str, Any] = {}
-    for weights in ("base", "tuned"):
-        chosen = {"adapter": Path(work["adapter"]), "adapter_id": "a"} if weights == "tuned" else {}
-        engine = TransformersGenerator(
-            Path(work["weights"]["base"]), "w", Decoding(work["new"]), dtype=work["dtype"],
-            device=work["device"], **chosen,
-        )  # fmt: skip
+    for weights, engine in engines.items():
         _ = engine.model
         for name, part in work["pipelines"].items():
             if part["weights"] != weights:
@@ -40,6 +38,17 @@ def evalkit_side(work: dict[str, Any], _: int) -> dict[str, Any]:
             }
         engine.close()
     return found
+
+
+def _engine(work: dict[str, Any], weights: str) -> Any:
+    from evalkit.generation.base import Decoding
+    from evalkit.generation.transformers_engine import TransformersGenerator
+
+    chosen = {"adapter": Path(work["adapter"]), "adapter_id": "a"} if weights == "tuned" else {}
+    return TransformersGenerator(
+        Path(work["weights"]["base"]), "w", Decoding(work["new"]), dtype=work["dtype"],
+        device=work["device"], **chosen,
+    )  # fmt: skip
 
 
 def loop_side(work: dict[str, Any], batch: int) -> dict[str, Any]:

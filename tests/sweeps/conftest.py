@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,14 @@ def invented(monkeypatch: pytest.MonkeyPatch, home: Path) -> Invented:
     runs = Invented()
     monkeypatch.setattr("evalkit.runner.run", runs.run)
     return runs
+
+
+@pytest.fixture(autouse=True)
+def no_workers_of_before() -> Iterator[None]:
+    """joblib keeps its processes for the next sweep, with the variables of their first one."""
+    yield
+    if "joblib.externals.loky" in sys.modules:
+        from joblib.externals.loky.reusable_executor import _executor
+
+        if _executor is not None:
+            _executor.shutdown(wait=True, kill_workers=True)

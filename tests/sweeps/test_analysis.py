@@ -178,6 +178,16 @@ def test_seeds_are_repeats_and_not_candidates(tmp_path: Path) -> None:
     assert {row["name"] for row in found["variation"]} == {"0/rag", "3/rag"}
 
 
+def test_a_missing_seed_makes_no_other_candidate(tmp_path: Path) -> None:
+    """prompt_only under k=3, of which one seed failed, is prompt_only under k=1 all the same."""
+    reaches = {"prompt_only": ["seed"], "rag": ["retriever.k", "seed"]}
+    write_sweep(tmp_path, replace(WORLD, reaches=reaches), grid(retriever__k=[1, 3], seed=[0, 1]),
+                failed_jobs={2: "out of memory"})  # fmt: skip
+    found = _by_name(analyse(tmp_path))
+    assert set(found) == {"0/prompt_only", "0/rag", "3/rag"}
+    assert (found["0/prompt_only"]["jobs"], found["0/prompt_only"]["same"]) == (["0", "1"], ["3"])
+
+
 def test_other_benchmarks_stand_apart(tmp_path: Path) -> None:
     """Never compared: named with both fingerprints, and in no table of the others."""
     write_sweep(tmp_path, lambda i: replace(WORLD, fingerprint=("b" if i == 3 else "a") * 64), FOUR)

@@ -69,6 +69,22 @@ def test_a_process_that_dies_once_is_tried_again_by_itself(folder: SweepFolder) 
     assert ended(folder) == ["finished"] * 4
 
 
+def test_the_end_of_each_job_is_said(
+    folder: SweepFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever it ran: what a launcher's processes print stays on their machines."""
+
+    jobs = planned(folder, 2)
+    reason = "no such thing\n  What to do: get one"
+    folder.write(replace(jobs[0].record, label="k=1", seconds=4.2))
+    folder.write(replace(jobs[1].record, reason=reason))
+    Dispatch(folder, Launcher(folder, lambda job: "failed" if job == "1" else "finished"), str).run(
+        jobs
+    )
+    said = capsys.readouterr().out.splitlines()
+    assert sorted(said) == ["job 0 · k=1: finished in 4 s", "job 1: failed: no such thing"]
+
+
 def test_a_process_that_always_dies_fails_alone(folder: SweepFolder) -> None:
     """The others finish, and the reason says what to suspect."""
 

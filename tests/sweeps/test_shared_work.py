@@ -43,11 +43,17 @@ def twelve(launcher: str, tiny_overrides: list[str], home: Path, *more: str) -> 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("launcher", ["basic", "joblib", "ray"])
 def test_twelve_jobs_cost_what_is_distinct_in_them(
-    launcher: str, tiny_overrides: list[str], home: Path, faulty: Path
+    launcher: str,
+    tiny_overrides: list[str],
+    home: Path,
+    faulty: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """{k} x {prompt} x {none, LoRA}: one adapter trained, every passage embedded once, no answer
     generated twice; counted, not timed.
     """
+    monkeypatch.setenv("EVALKIT_TEST_UNDRAWN", "1")  # for processes of the launcher
+    monkeypatch.setattr("evalkit.reporting.figures.save_figures", lambda *_: {})  # for this one
     if launcher in NEEDS and NEEDS[launcher].absent:
         pytest.skip(f"{launcher} is absent: pip install 'evalkit[{launcher}]'")
     assert cli.main(twelve(launcher, tiny_overrides, home, ONE_CONTRACT)) == 0

@@ -100,7 +100,9 @@ def test_nested_once_and_updated(store: str, sweep: Path, capsys: Any) -> None:
 def test_a_job_that_failed_and_then_finished(store: str, tmp_path: Path) -> None:
     """Its run without numbers makes room for the run of the job."""
     world = World(lambda *_: 0.5, ("rag",), 20)
-    write_sweep(tmp_path / "sweep", world, grid(retriever__k=[1, 3]), failed_jobs={1: "out of memory"})
+    write_sweep(
+        tmp_path / "sweep", world, grid(retriever__k=[1, 3]), failed_jobs={1: "out of memory"}
+    )
     report(tmp_path / "sweep")
     before = log_sweep(tmp_path / "sweep", uri=store)
     write_sweep(tmp_path / "again", world, grid(retriever__k=[1, 3]))

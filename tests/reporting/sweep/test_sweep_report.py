@@ -137,7 +137,18 @@ def test_reading_says_what_counts(analysis: dict[str, Any]) -> None:
     assert "k 5 against 1 in rag" in said
     assert "k does not reach prompt_only" in said
     assert "Seeds of one setting" in said
-    assert "1 of 12 jobs" in said
+    assert "1 of 12 jobs has no numbers of its own." in said
+
+
+def test_candidates_that_are_equally_good_are_counted(analysis: dict[str, Any]) -> None:
+    """None of them is called the best; nor is luck spoken of where none shows."""
+    found = json.loads(json.dumps(analysis))
+    best, second = found["candidates"][:2]
+    second["value"] = best["value"]
+    found["selection"] |= {"corrected": found["selection"]["naive"], "optimism": 0.0}
+    said = " ".join(sweep_reading(View(found)))
+    assert "2 of 8 candidates share the best value of correct answers" in said
+    assert "so there is no luck in the first number that shows" in said
 
 
 def test_words_follow_the_direction(analysis: dict[str, Any]) -> None:
