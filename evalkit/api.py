@@ -87,7 +87,7 @@ def run(*overrides: str) -> RunResult:
     Raises:
         EvalkitError: something to mend; finished work is kept.
     """
-    from evalkit.compose import compose
+    from evalkit.configuration.compose import compose
     from evalkit.runner import run as run_config
 
     return RunResult(run_config(compose(overrides)))

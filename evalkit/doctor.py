@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from evalkit import __version__, hardware
+from evalkit import __version__
+from evalkit.machine import hardware
+from evalkit.models.weights import cache_folder
 from evalkit.secrets import without_credentials
 from evalkit.tracking.store import sqlite_file, tracking_uri
-from evalkit.weights import cache_folder
 
 if TYPE_CHECKING:
     from rich.console import Console

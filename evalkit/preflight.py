@@ -7,12 +7,12 @@ from dataclasses import asdict
 from difflib import get_close_matches
 
 from evalkit import __version__
-from evalkit.assemble import Experiment
-from evalkit.costs import Prices
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.objective import read_objective
 from evalkit.errors import ConfigError
-from evalkit.objective import read_objective
+from evalkit.results.costs import Prices
 from evalkit.scoring.instructions import faults as instruction_faults
-from evalkit.stages import content_hash, recency
+from evalkit.stages.preparing import content_hash, recency
 from evalkit.store import Store
 
 KNOWN_KEYS = (

@@ -12,29 +12,32 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from evalkit import __version__, results, stages, tables
-from evalkit.answering import Answers
-from evalkit.assemble import Experiment
-from evalkit.compose import resolved
-from evalkit.environment import describe_environment
+from evalkit import __version__
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import resolved
 from evalkit.errors import EvalkitError, is_disk_problem
 from evalkit.generation.base import Generator
-from evalkit.measures import Plan, measured
+from evalkit.machine.environment import describe_environment
 from evalkit.plurals import counted
 from evalkit.preflight import refuse_early, refuse_format
 from evalkit.progress import Progress
 from evalkit.quiet import no_telemetry
-from evalkit.retrieving import Retrievals, blocks
+from evalkit.results import document
+from evalkit.results.measures import Plan, measured
 from evalkit.run_folder import MANIFEST, RESULTS, new_folder, occupied, write_json
-from evalkit.run_tables import RunTables
-from evalkit.scorer import Scorer
 from evalkit.secrets import Redactor, install_log_filter, redact_config
+from evalkit.stages import preparing
+from evalkit.stages.answering import Answers
+from evalkit.stages.retrieving import Retrievals, blocks
+from evalkit.stages.scorer import Scorer
 from evalkit.store import Store, package_source
+from evalkit.tables.cases import Case, rewritten
+from evalkit.tables.run_tables import RunTables
 
 log = logging.getLogger(__name__)
 
 _UNDRAWN = frozenset({"created", "costs", "environment", "timings", "training"})
-"""What no figure shows of ``results.json``, and what differs from run to run."""
+"""What no figure shows of ``document.json``, and what differs from run to run."""
 SCORED_AT_ONCE = 500
 """Questions whose answers and scores are held at once."""
 
@@ -121,7 +124,7 @@ class _Run:
 
         shown = {name: part for name, part in results.items() if name not in _UNDRAWN}
         inputs = {
-            "results": stages.content_hash(shown),
+            "results": preparing.content_hash(shown),
             "code": package_source("evalkit.reporting"),
         }
 
@@ -136,24 +139,24 @@ class _Run:
                 found[file.name] = Path(copyfile(file, folder / file.name))
         return found
 
-    def _found(self) -> results.Found:
+    def _found(self) -> document.Found:
         from evalkit.timeline import roll_forward
 
         if self.experiment.config.get("timeline"):
             return roll_forward(self.experiment, self.store, self.progress)
         return self._compared()
 
-    def _write_tables(self, found: results.Found) -> None:
+    def _write_tables(self, found: document.Found) -> None:
         made, redact = dict(found.tables), self.redactor.redact_data
         if hasattr(self.experiment.judge, "judgments"):
             made["judgments"] = self.experiment.judge.judgments()
         for name, table in made.items():
             path = self.folder / f"{name}.parquet"
-            tables.rewritten(table, redact).to_parquet(path, index=False)
+            rewritten(table, redact).to_parquet(path, index=False)
         if not found.written:
             write_json(self.folder / "questions.json", redact(found.questions))
 
-    def _compared(self) -> results.Found:
+    def _compared(self) -> document.Found:
         """The pipelines side by side, each question asked on its own date.
 
         First every answer is completed, then all are read back from the store, scored and written,
@@ -168,21 +171,21 @@ class _Run:
             self._score(groups, written)
             scores = written.finish()
         engines = {p.name: group.identity for group in groups for p in group.pipelines}
-        answered = stages.Answered(written.tally, engines, indexed, adapter)
+        answered = preparing.Answered(written.tally, engines, indexed, adapter)
         plan = Plan.of(
             experiment.pipelines, experiment.hypotheses, experiment.repeats, experiment.statistics
         )
         with self.progress.stage("compare", counted(len(names), "pipeline")):
             numbers = measured(scores, plan, self.store)
-            built = results.build(
+            built = document.build(
                 experiment, numbers, answered, experiment.judge, describe_environment(),
                 written.blamed.rows(),
             )  # fmt: skip
-        return results.Found(built, {}, written.page, written=True)
+        return document.Found(built, {}, written.page, written=True)
 
     def _answers(
         self, stack: ExitStack
-    ) -> tuple[list[Answers], stages.Indexed | None, stages.Adapter | None]:
+    ) -> tuple[list[Answers], preparing.Indexed | None, preparing.Adapter | None]:
         """The answers of every pipeline, complete in the store. One model is in memory at a time."""
         experiment, store, progress = self.experiment, self.store, self.progress
         pipelines, questions = experiment.pipelines, experiment.benchmark.questions
@@ -192,15 +195,15 @@ class _Run:
         sources: dict[str, Any] = {}
         indexed = None
         if contexts:
-            passages = stages.chunk(experiment, progress)
+            passages = preparing.chunk(experiment, progress)
             if "retrieved" in contexts:
                 retrievals = Retrievals(experiment, passages, store, progress)
                 stack.callback(retrievals.close)
                 sources["retrieved"], indexed = retrievals, retrievals.complete(questions)
             if "gold" in contexts:
-                sources["gold"] = stages.Gold(experiment, passages)
+                sources["gold"] = preparing.Gold(experiment, passages)
         tuned = [p for p in pipelines if p.tuned]
-        adapter = stages.train(experiment, store, progress) if tuned else None
+        adapter = preparing.train(experiment, store, progress) if tuned else None
         # Made together, so that they can share a resident model or a spending cap; loaded one by one.
         generators = [
             (group, _generator(experiment, adapter if group is tuned else None))
@@ -238,12 +241,12 @@ class _Run:
                 samples = scorer.samples(sorted(traces, key=lambda trace: rank[trace.pipeline]))
                 cases = []
                 for sample, scores in zip(samples, scorer.scores(samples), strict=True):
-                    cases.append(tables.Case(sample, scores))
+                    cases.append(Case(sample, scores))
                     stage.advance()
                 written.add(cases)
 
 
-def _generator(experiment: Experiment, adapter: stages.Adapter | None) -> Generator:
+def _generator(experiment: Experiment, adapter: preparing.Adapter | None) -> Generator:
     if adapter is None:
         return experiment.generator()
     return experiment.generator(adapter.folder or adapter.name, adapter.identity)

@@ -160,7 +160,7 @@ def test_interrupting_is_said_and_is_130(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evalkit.compose.compose", interrupt)
+    monkeypatch.setattr("evalkit.configuration.compose.compose", interrupt)
     assert cli.main(["run"]) == 130
     assert "stopped. Finished work is kept" in capsys.readouterr().err
 

@@ -11,10 +11,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 import evalkit
 from evalkit.benchmarks import BenchmarkError
-from evalkit.compose import compose, resolved, shipped_root
-from evalkit.costs import Prices
-from evalkit.engines import WORKER_KEYS
-from evalkit.making import make
+from evalkit.configuration.compose import compose, resolved, shipped_root
+from evalkit.configuration.engines import WORKER_KEYS
+from evalkit.configuration.making import make
+from evalkit.results.costs import Prices
 from evalkit.timeline.settings import Timeline
 
 CONF = shipped_root() / "conf"

@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import evalkit
-from evalkit.compose import compose
+from evalkit.configuration.compose import compose
 from evalkit.errors import ConfigError
 from evalkit.runner import new_folder, run
 from evalkit.scoring import METRICS

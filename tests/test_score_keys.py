@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from evalkit import scorer
 from evalkit.records import (
     Answer,
     FormatSpecification,
@@ -19,6 +18,7 @@ from evalkit.records import (
     Sample,
     Trace,
 )
+from evalkit.stages import scorer
 
 DAY = date(2025, 6, 1)
 PASSAGE = Passage("A#0", "A", "A@1", "Travel", "EUR 42 a day.", DAY)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from stage_keys import Keys, differing
 
-from evalkit.assemble import Experiment
 from evalkit.benchmarks.benchmark import Benchmark
-from evalkit.compose import compose, resolved
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import compose, resolved
 
 ENGINE = {"answers", "tuned answers", "counts"}
 CONTRACT = {"prompts", "adapter"}

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_keys import Keys, differing
 
-from evalkit import hardware
 from evalkit.generation.base import Decoding
 from evalkit.generation.transformers_engine import TransformersGenerator
+from evalkit.machine import hardware
 from evalkit.store import key_of
 
 
@@ -108,16 +108,16 @@ def test_changed_code_of_somebodys_own_is_another_key(
 @pytest.mark.parametrize(
     ("place", "changed"),
     [
-        ("evalkit.answering.GENERATION_VERSION", {"answers", "tuned answers"}),
+        ("evalkit.stages.answering.GENERATION_VERSION", {"answers", "tuned answers"}),
         (
             "evalkit.generation.transformers_engine.ENGINE_VERSION",
             {"answers", "tuned answers", "counts"},
         ),
-        ("evalkit.stages.TUNING_VERSION", {"adapter"}),
-        ("evalkit.stages.VECTORS_VERSION", {"vectors"}),
-        ("evalkit.retrieving.RETRIEVAL_VERSION", {"retrievals"}),
-        ("evalkit.answering.PROMPTS_VERSION", {"counts"}),
-        ("evalkit.scorer.SCORES_VERSION", {"scores"}),
+        ("evalkit.stages.preparing.TUNING_VERSION", {"adapter"}),
+        ("evalkit.stages.preparing.VECTORS_VERSION", {"vectors"}),
+        ("evalkit.stages.retrieving.RETRIEVAL_VERSION", {"retrievals"}),
+        ("evalkit.stages.answering.PROMPTS_VERSION", {"counts"}),
+        ("evalkit.stages.scorer.SCORES_VERSION", {"scores"}),
     ],
 )
 def test_a_new_version_of_a_stage_is_another_key(

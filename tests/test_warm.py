@@ -17,19 +17,21 @@ import pandas as pd
 import pytest
 
 import evalkit
-from evalkit import measures, preflight, scorer, stages
-from evalkit.assemble import Experiment
-from evalkit.compose import compose, resolved
+from evalkit import preflight
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import compose, resolved
 from evalkit.generation import transformers_engine
-from evalkit.hardware import surely_no_accelerator
+from evalkit.machine.hardware import surely_no_accelerator
 from evalkit.progress import Progress
 from evalkit.records import Passage, Retrieved, Sample
 from evalkit.reporting import figures
+from evalkit.results import measures
 from evalkit.retrieval import HashEmbedder
-from evalkit.retrieving import Retrievals
 from evalkit.scoring import METRICS
 from evalkit.scoring.judges.offline import OfflineJudge
-from evalkit.stages import Indexed
+from evalkit.stages import preparing, scorer
+from evalkit.stages.preparing import Indexed
+from evalkit.stages.retrieving import Retrievals
 from evalkit.store import Store, source_of
 from evalkit.tuning import lora
 
@@ -52,7 +54,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         (transformers_engine, "load_model"),
         (transformers_engine, "load_tokenizer"),
         (lora, "train"),
-        (stages, "update"),
+        (preparing, "update"),
         (HashEmbedder, "encode"),
         (scorer, "score"),
         (measures, "measure"),

@@ -13,7 +13,7 @@ from evalkit.errors import ConfigError, EvalkitError
 from evalkit.plurals import counted
 
 if TYPE_CHECKING:
-    from evalkit.judge_labels import JudgeLabel, JudgeLabels
+    from evalkit.labels.statements import JudgeLabel, JudgeLabels
     from evalkit.scoring import Judge
 
 FEWEST = 20
@@ -80,7 +80,7 @@ def calibrate(overrides: Sequence[str], labels: Path, *, kind: str = "platt") ->
         EvalkitError: As `run`.
     """
     from evalkit import __version__
-    from evalkit.judge_labels import read_judge_labels
+    from evalkit.labels.statements import read_judge_labels
     from evalkit.scoring.calibration import SCHEMA
 
     found = read_judge_labels(labels)
@@ -105,8 +105,8 @@ def calibrate(overrides: Sequence[str], labels: Path, *, kind: str = "platt") ->
 
 
 def _judge(overrides: Sequence[str]) -> Judge:
-    from evalkit.assemble import Experiment
-    from evalkit.compose import compose, resolved
+    from evalkit.configuration.assemble import Experiment
+    from evalkit.configuration.compose import compose, resolved
     from evalkit.secrets import Redactor, install_log_filter
 
     config = compose(overrides)

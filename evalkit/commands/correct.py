@@ -109,7 +109,7 @@ def _labels(path: Path, metric: str | None, scores: pd.DataFrame) -> tuple[pd.Da
     """The labels of a file as a table, and what of the file is not in it."""
     import pandas as pd
 
-    from evalkit.labels import read_labels
+    from evalkit.labels.answers import read_labels
     from evalkit.statistics.corrections import LABEL_KEYS, label_faults
 
     if metric is not None:

@@ -18,8 +18,9 @@ def run(options: argparse.Namespace) -> int:
     """0 all well, 1 something is lacking."""
     from functools import partial
 
-    from evalkit import doctor, weights
-    from evalkit.compose import compose
+    from evalkit import doctor
+    from evalkit.configuration.compose import compose
+    from evalkit.models import weights
 
     config = compose([])
     sources = {config[part].name: config[part].weights for part in ("model", "embedder")}

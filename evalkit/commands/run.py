@@ -43,7 +43,7 @@ def run_experiment(arguments: Sequence[str]) -> int:
     Returns:
         0 when it is finished, 1 when jobs of a sweep failed.
     """
-    from evalkit import compose
+    from evalkit.configuration import compose
     from evalkit.runner import run
 
     if _SWEEPING & set(arguments):
@@ -62,7 +62,7 @@ def sweep(arguments: Sequence[str]) -> int:
     Returns:
         1 when some failed.
     """
-    from evalkit import compose
+    from evalkit.configuration import compose
     from evalkit.sweeps.ending import end
     from evalkit.sweeps.plugins import plugins
     from evalkit.sweeps.ran import listening

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalkit.compose import GATE_CONFIG, compose, resolved
+from evalkit.configuration.compose import GATE_CONFIG, compose, resolved
+from evalkit.configuration.making import whole
 from evalkit.errors import ConfigError
-from evalkit.making import whole
 
 _KEYS = (
     "hypotheses", "pipelines", "confidence", "resamples", "seed", "failure_limit",

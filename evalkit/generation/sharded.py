@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.generation.base import Completion, Generator, Request
-from evalkit.hardware import usable_cores
+from evalkit.machine.hardware import usable_cores
 from evalkit.records import Message
 
 MOST_AT_A_TIME = 64
@@ -224,7 +224,7 @@ class _Ray:
         from ray.util.placement_group import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        from evalkit.clusters import connected
+        from evalkit.machine.clusters import connected
 
         self._stack = ExitStack()
         self._ray = self._stack.enter_context(connected(None if of.where == "ray" else of.where))

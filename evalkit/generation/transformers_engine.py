@@ -18,8 +18,8 @@ from evalkit.generation.base import Completion, Decoding, Request, request_seed
 from evalkit.generation.decode import Output, Prefix, common_prefix, compute_prefix, decode
 from evalkit.generation.packing import Row, default_budget, pack, together
 from evalkit.generation.resident import hold
-from evalkit.hardware import resolve_device, resolve_dtype
-from evalkit.models import load_model, load_tokenizer, render_chat
+from evalkit.machine.hardware import resolve_device, resolve_dtype
+from evalkit.models.loading import load_model, load_tokenizer, render_chat
 from evalkit.records import Message
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from typing import Any
 from evalkit.errors import ConfigError
 from evalkit.generation.base import Completion, Decoding, Request, request_seed
 from evalkit.generation.vllm_resident import hold, step
-from evalkit.hardware import resolve_device, resolve_dtype
-from evalkit.models import load_tokenizer, render_chat
+from evalkit.machine.hardware import resolve_device, resolve_dtype
+from evalkit.models.loading import load_tokenizer, render_chat
 from evalkit.records import Message
 
 ENGINE_VERSION = "1"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import ConfigError
-from evalkit.models import quiet_transformers
+from evalkit.models.loading import quiet_transformers
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int], None]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from evalkit.compose import resolved, without_secret_value
+from evalkit.configuration.compose import resolved, without_secret_value
 from evalkit.errors import ConfigError
 from evalkit.secrets import REDACTED, Redactor, looks_secret
 from evalkit.sweeps.record import JobRecord, SweepFolder
@@ -114,7 +114,7 @@ def is_finished(folder: SweepFolder, record: JobRecord) -> bool:
 def _weigh(folder: SweepFolder, record: JobRecord, config: Mapping[str, Any]) -> None:
     """Note a finished job's objective, which may be another than when it ran."""
     from evalkit.api import open_run
-    from evalkit.objective import read_objective
+    from evalkit.configuration.objective import read_objective
 
     objective = read_objective(config, list(config.get("pipelines") or ()))
     run = folder.path / str(record.run_dir)

@@ -18,8 +18,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from evalkit.clusters import connected
 from evalkit.errors import ConfigError
+from evalkit.machine.clusters import connected
 
 _RESOURCES = (
     ("CPU", "num_cpus", "hydra.launcher.num_cpus"),

@@ -94,8 +94,8 @@ class OptunaSweeper(Sweep):
                 found.append(record.objective)
 
     def _direction(self, fixed: Sequence[str], space: Mapping[str, Any]) -> str:
-        from evalkit.compose import resolved
-        from evalkit.objective import read_objective
+        from evalkit.configuration.compose import resolved
+        from evalkit.configuration.objective import read_objective
 
         first = [f"{key}={_first(override)}" for key, override in space.items()]
         config = resolved(self._compose([*fixed, *first]))

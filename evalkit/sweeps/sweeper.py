@@ -13,7 +13,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from evalkit.compose import without_secret_value
+from evalkit.configuration.compose import without_secret_value
 from evalkit.errors import ConfigError
 from evalkit.plurals import counted
 from evalkit.secrets import Redactor, redact_config

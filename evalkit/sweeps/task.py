@@ -84,8 +84,8 @@ def _finished(
     from omegaconf import open_dict
 
     from evalkit.api import open_run
-    from evalkit.compose import resolved
-    from evalkit.objective import read_objective
+    from evalkit.configuration.compose import resolved
+    from evalkit.configuration.objective import read_objective
     from evalkit.runner import run
 
     if config.get("run_dir") is None:

@@ -9,12 +9,12 @@ of a run, so that work which states or dates share is done once.
 
 from __future__ import annotations
 
-from evalkit.assemble import Experiment
-from evalkit.costs import Prices
+from evalkit.configuration.assemble import Experiment
 from evalkit.errors import ConfigError
 from evalkit.plurals import counted
 from evalkit.progress import Progress
-from evalkit.results import Found
+from evalkit.results.costs import Prices
+from evalkit.results.document import Found
 from evalkit.store import Store
 from evalkit.timeline.asking import over, span
 from evalkit.timeline.learning import chosen_examples, known_at
@@ -52,7 +52,7 @@ def check(experiment: Experiment) -> None:
 
 def roll_forward(experiment: Experiment, store: Store, progress: Progress) -> Found:
     """Carry the study out; work that is in the store is not done again."""
-    from evalkit.environment import describe_environment
+    from evalkit.machine.environment import describe_environment
     from evalkit.timeline.questions import questions_over_time
     from evalkit.timeline.results import build
     from evalkit.timeline.study import run_study

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from evalkit.tables import BlameTable, cases
+from evalkit.tables.cases import BlameTable, cases
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,12 +8,12 @@ from datetime import date
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from evalkit.costs import Prices, cost_rows
 from evalkit.records import Question
-from evalkit.results import opening
+from evalkit.results.costs import Prices, cost_rows
+from evalkit.results.document import opening
 from evalkit.scoring.judges.base import describe_judge
-from evalkit.stages import Answered
-from evalkit.tally import Tally
+from evalkit.stages.preparing import Answered
+from evalkit.tables.tally import Tally
 from evalkit.timeline.asking import changed_documents, changed_facts
 from evalkit.timeline.measures import blamed, with_classes
 from evalkit.timeline.study import Asked, Finished, Standing

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
-from evalkit.costs import Prices
 from evalkit.errors import ConfigError
+from evalkit.results.costs import Prices
 
 STATES = ("frozen", "updated", "budget")
 ARTIFACTS = ("index", "adapter")

@@ -9,14 +9,15 @@ from datetime import date
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from evalkit import answering, stages, tables
-from evalkit.assemble import Experiment
-from evalkit.costs import Prices
+from evalkit.configuration.assemble import Experiment
 from evalkit.generation.base import Generator
 from evalkit.pipelines import Pipeline
 from evalkit.records import Passage, Retrieved, Sample, Score, Trace
-from evalkit.scorer import score_all
+from evalkit.results.costs import Prices
 from evalkit.scoring import scores_frame
+from evalkit.stages import answering, preparing
+from evalkit.stages.scorer import score_all
+from evalkit.tables import cases
 from evalkit.timeline.settings import Budget, Timeline
 from evalkit.timeline.updates import Decision, Update, decide
 from evalkit.timeline.workshop import Workshop, artifacts_used, uses
@@ -85,7 +86,7 @@ class Finished:
 
     def traces_frame(self) -> pd.DataFrame:
         """The traces of every date and state, and from when the index and the adapter were."""
-        frame = self._by_state(lambda each: tables.traces_frame(each.samples, each.scores))
+        frame = self._by_state(lambda each: cases.traces_frame(each.samples, each.scores))
         cells = list(zip(frame["date"], frame["state"], frame["pipeline"], strict=True))
         stands = [self.standings[date.fromisoformat(d), s, p] for d, s, p in cells]
         for name in ("index", "adapter"):
@@ -217,24 +218,24 @@ def _groups(
 
 def _fetched(
     workshop: Workshop, standings: Mapping[Cell, Standing]
-) -> dict[tuple[date, date | None], dict[str, stages.Fetched]]:
+) -> dict[tuple[date, date | None], dict[str, preparing.Fetched]]:
     """What the prompts of each date show, by the index that is asked."""
     experiment, progress = workshop.experiment, workshop.progress
-    found: dict[tuple[date, date | None], dict[str, stages.Fetched]] = {}
+    found: dict[tuple[date, date | None], dict[str, preparing.Fetched]] = {}
     gold = any(p.context == "gold" for p in experiment.pipelines)
     for on, index in dict.fromkeys((on, s.index) for (on, _, _), s in standings.items()):
         questions = workshop.at(on).benchmark.questions
         found[on, index] = {}
         if index is not None:
             retriever = workshop.retriever(index)
-            fetched = stages.retrieve(experiment, retriever, questions, progress)
+            fetched = preparing.retrieve(experiment, retriever, questions, progress)
             found[on, index]["retrieved"] = as_known(fetched, index)
         elif gold:
-            found[on, index]["gold"] = stages.Gold(experiment, workshop.passages).of(questions)
+            found[on, index]["gold"] = preparing.Gold(experiment, workshop.passages).of(questions)
     return found
 
 
-def as_known(fetched: stages.Fetched, on: date) -> stages.Fetched:
+def as_known(fetched: preparing.Fetched, on: date) -> preparing.Fetched:
     """The passages as an index of a date has them: it cannot know of an end that came later, and so
     a prompt must not tell it.
     """

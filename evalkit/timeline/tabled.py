@@ -6,11 +6,11 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from evalkit.signatures import Signer
-from evalkit.stages import Answered
+from evalkit.results.signatures import Signer
+from evalkit.stages.preparing import Answered
 from evalkit.statistics import compare_all, estimate_table, records
 from evalkit.statistics.variation import variation
-from evalkit.tally import Tally
+from evalkit.tables.tally import Tally
 from evalkit.timeline.measures import CLASS_OF, LABELLED
 from evalkit.timeline.study import Finished
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from evalkit.costs import Prices
+from evalkit.results.costs import Prices
 from evalkit.timeline.settings import Budget
 
 

@@ -9,12 +9,12 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from evalkit import stages
-from evalkit.assemble import Experiment
+from evalkit.configuration.assemble import Experiment
 from evalkit.progress import Progress
 from evalkit.records import Passage, TrainingExample
 from evalkit.retrieval import Retriever
 from evalkit.retrieval.update import IndexUpdate
+from evalkit.stages import preparing
 from evalkit.store import Store
 from evalkit.timeline.asking import asked_at, changed_documents, changed_facts
 from evalkit.timeline.learning import chosen_examples, known_at, relearned
@@ -51,12 +51,12 @@ class Workshop:
     store: Store
     progress: Progress
     _indexes: dict[tuple[date, date | None], tuple[Retriever, Update]] = field(default_factory=dict)
-    _adapters: dict[date, stages.Adapter] = field(default_factory=dict)
+    _adapters: dict[date, preparing.Adapter] = field(default_factory=dict)
 
     @cached_property
     def passages(self) -> list[Passage]:
         """Of all revisions of all dates; each index holds what it knew."""
-        return stages.chunk(self.experiment, self.progress)
+        return preparing.chunk(self.experiment, self.progress)
 
     @cached_property
     def by_id(self) -> dict[str, Passage]:
@@ -84,7 +84,7 @@ class Workshop:
                 return retriever
         return self._index(on, None)[0]
 
-    def adapter(self, on: date) -> stages.Adapter:
+    def adapter(self, on: date) -> preparing.Adapter:
         """The adapter trained on what was known on a date."""
         if on not in self._adapters:
             known = self.known(on)
@@ -92,7 +92,7 @@ class Workshop:
                 known, self.experiment.training_template, self.experiment.benchmark.format
             )
             dated = given(self.experiment, examples=examples)
-            self._adapters[on] = stages.train(dated, self.store, self.progress)
+            self._adapters[on] = preparing.train(dated, self.store, self.progress)
         return self._adapters[on]
 
     def index_update(self, since: date | None, on: date) -> Update:
@@ -118,7 +118,7 @@ class Workshop:
 
     def _index(self, on: date, since: date | None) -> tuple[Retriever, Update]:
         if (on, since) not in self._indexes:
-            retriever, cost = stages.index_at(
+            retriever, cost = preparing.index_at(
                 self.experiment, self.passages, self.store, self.progress, on, since
             )
             self._indexes[on, since] = (
@@ -143,7 +143,7 @@ class Workshop:
         """The cost as it was measured the first time: a repeated or resumed study has the same
         numbers, and its budget decides the same.
         """
-        inputs = stages.index_inputs(self.experiment, self.passages)
+        inputs = preparing.index_inputs(self.experiment, self.passages)
         retriever = self.experiment.config["retriever"]
         key = f"{since}>{on}"
         table = {**inputs, "retriever": retriever, "version": MEASURE_VERSION}

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError
-from evalkit.hardware import resolve_device, resolve_dtype
-from evalkit.models import load_model, load_tokenizer, render_chat
+from evalkit.machine.hardware import resolve_device, resolve_dtype
+from evalkit.models.loading import load_model, load_tokenizer, render_chat
 from evalkit.tuning.examples import Example
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from evalkit import weights
+from evalkit.models import weights
 from evalkit.scoring import Judge, OfflineJudge
 from evalkit.scoring.judges.blind import ENOUGH, FIGURES, LABELS
 from evalkit.scoring.judges.evidence import GeneratorEvidence

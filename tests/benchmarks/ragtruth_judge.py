@@ -28,7 +28,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
-from evalkit import weights
+from evalkit.models import weights
 from evalkit.scoring.judges import evidence, features, model
 from evalkit.scoring.judges.evidence import GeneratorEvidence
 

@@ -16,7 +16,7 @@ PACKAGES = ("torch", "transformers", "peft", "tokenizers")
 
 def machine() -> dict[str, Any]:
     """Processor, cores, memory and GPUs, without what names this very machine."""
-    from evalkit import hardware
+    from evalkit.machine import hardware
 
     facts = hardware.describe()
     return {

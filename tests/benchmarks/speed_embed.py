@@ -156,8 +156,8 @@ def main() -> None:
     if chosen.side:
         side(chosen.side, chosen.work, chosen.result, chosen.batch)
         return
-    from evalkit.assemble import Experiment
-    from evalkit.compose import compose, resolved
+    from evalkit.configuration.assemble import Experiment
+    from evalkit.configuration.compose import compose, resolved
 
     python = python_with(THEIRS, THEIRS, chosen.python, chosen.work)
     embedder: Any = Experiment(resolved(compose([]))).embedder

@@ -78,7 +78,8 @@ def child(folder: Path, resamples: int) -> None:
     """One run, and what it took, as JSON on standard output."""
     sys.path[:0] = [str(TESTS / "faulty")]
     import evalkit
-    from evalkit import runner, scorer
+    from evalkit import runner
+    from evalkit.stages import scorer
 
     computing: Counter[str] = Counter()
 

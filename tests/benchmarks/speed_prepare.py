@@ -45,10 +45,10 @@ def prepare(folder: Path, questions: int, dtype: str, overrides: Sequence[str]) 
 def _plan(
     folder: Path, home: Path, questions: int, dtype: str, overrides: Sequence[str]
 ) -> dict[str, Any]:
-    from evalkit import stages
-    from evalkit.assemble import Experiment
-    from evalkit.compose import compose, resolved
+    from evalkit.configuration.assemble import Experiment
+    from evalkit.configuration.compose import compose, resolved
     from evalkit.progress import Progress
+    from evalkit.stages import preparing
     from evalkit.store import Store
 
     control = questions * 3 // 25  # as many of them as in the study
@@ -56,14 +56,14 @@ def _plan(
     experiment = Experiment(resolved(compose([*wanted, f"model.engine.dtype={dtype}", *overrides])))
     store, asked = Store(folder / "store"), experiment.benchmark.questions
     with Progress() as progress:
-        passages = stages.chunk(experiment, progress)
-        found = stages.retrieve(
+        passages = preparing.chunk(experiment, progress)
+        found = preparing.retrieve(
             experiment,
-            stages.index(experiment, passages, store, progress).retriever,
+            preparing.index(experiment, passages, store, progress).retriever,
             asked,
             progress,
         )
-        adapter = stages.train(experiment, store, progress)
+        adapter = preparing.train(experiment, store, progress)
     base: Any = experiment.generator()
     tuned: Any = experiment.generator(adapter.folder, adapter.identity)
     weights = {}

@@ -25,8 +25,8 @@ from typing import Any
 
 from speed_common import machine, publish, shown, spread, table, versions
 
-from evalkit.assemble import Experiment
-from evalkit.compose import compose, resolved
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import compose, resolved
 from evalkit.progress import Progress
 from evalkit.records import Passage, Revision
 from evalkit.retrieval import Chunker, Query, Retriever, Visibility

@@ -31,9 +31,9 @@ TOLERANCE = 0.02
 
 def side(name: str, steps: int, dtype: str, overrides: list[str]) -> dict[str, Any]:
     """Train in this process: seconds of each step after the first, and the losses."""
-    from evalkit.assemble import Experiment
-    from evalkit.compose import compose, resolved
-    from evalkit.hardware import resolve_device, resolve_dtype
+    from evalkit.configuration.assemble import Experiment
+    from evalkit.configuration.compose import compose, resolved
+    from evalkit.machine.hardware import resolve_device, resolve_dtype
 
     wanted = ["experiment=quartet", f"tuning.settings.dtype={dtype}", *overrides]
     experiment = Experiment(resolved(compose(wanted)))
@@ -68,8 +68,8 @@ def _plain(folder: Path, examples: Any, settings: Any, out: Path, on_step: Any) 
     from peft import LoraConfig, get_peft_model
     from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-    from evalkit.hardware import resolve_device
-    from evalkit.models import load_model, load_tokenizer
+    from evalkit.machine.hardware import resolve_device
+    from evalkit.models.loading import load_model, load_tokenizer
     from evalkit.tuning.lora import collate, encode
 
     device = resolve_device(settings.device)

@@ -23,7 +23,7 @@ from typing import Any
 
 from speed_common import machine, publish, shown, spread, table, versions
 
-from evalkit.hardware import surely_no_accelerator
+from evalkit.machine.hardware import surely_no_accelerator
 
 FORBIDDEN = ("torch", "transformers", "peft", "faiss")
 KINDS = {

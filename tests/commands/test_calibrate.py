@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.assemble import Experiment
 from evalkit.cli import main
 from evalkit.commands.calibrate import calibrate
-from evalkit.compose import compose, resolved
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import compose, resolved
 from evalkit.errors import EvalkitError
 
 ROOMS = ["Lantern", "Harbour", "Cedar", "Granite", "Willow", "Copper", "Meadow", "Anchor"]

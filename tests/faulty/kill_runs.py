@@ -33,11 +33,12 @@ import torch
 import transformers
 
 import evalkit
-from evalkit import answering, retrieving, runner, scorer
-from evalkit.assemble import Experiment
-from evalkit.compose import compose, resolved
+from evalkit import runner
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import compose, resolved
 from evalkit.progress import Progress, Stage
 from evalkit.run_folder import state_of
+from evalkit.stages import answering, retrieving, scorer
 
 LOADED = (matplotlib.figure, peft, transformers)
 START = "start"

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from evalkit import answering, retrieving, scorer, stages
-from evalkit.answering import Answers
-from evalkit.assemble import Experiment
-from evalkit.compose import compose, resolved
-from evalkit.measures import Plan
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import compose, resolved
 from evalkit.progress import Progress
 from evalkit.records import Question
-from evalkit.retrieving import Retrievals
-from evalkit.stages import Fetched, Gold
+from evalkit.results.measures import Plan
+from evalkit.stages import answering, preparing, retrieving, scorer
+from evalkit.stages.answering import Answers
+from evalkit.stages.preparing import Fetched, Gold
+from evalkit.stages.retrieving import Retrievals
 from evalkit.store import Store, key_of
 
 Keys = dict[str, Any]
@@ -37,14 +37,14 @@ def stage_keys(overrides: list[str], folder: Path) -> Keys:
     """By stage, with a store in ``folder``; nothing is trained and no model is loaded."""
     experiment = Experiment(resolved(compose([*overrides, f"store={folder}"])))
     store, quiet = Store(folder), Progress(shown=False)
-    passages = stages.chunk(experiment, quiet)
+    passages = preparing.chunk(experiment, quiet)
     retrievals = Retrievals(experiment, passages, store, quiet)
     questions = experiment.benchmark.questions
     retrievals.complete(questions)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "_build", stop)
         with pytest.raises(Stop):
-            stages.train(experiment, store, quiet)
+            preparing.train(experiment, store, quiet)
     base, tuned = experiment.generator(), experiment.generator(folder, "lora:adapter")
     pipelines = experiment.pipelines
     gold = Gold(experiment, passages)
@@ -58,7 +58,7 @@ def stage_keys(overrides: list[str], folder: Path) -> Keys:
     plan = Plan.of(pipelines, experiment.hypotheses, experiment.repeats, experiment.statistics)
     return {
         "vectors": frozenset(rows_of(store, "vectors")),
-        "passages": stages.content_hash([asdict(p) for p in passages]),
+        "passages": preparing.content_hash([asdict(p) for p in passages]),
         "adapter": frozenset(n for n in store.used if n.startswith("adapter/")),
         "answers": key_of({**base.identity, "stage": answering.GENERATION_VERSION}),
         "tuned answers": key_of({**tuned.identity, "stage": answering.GENERATION_VERSION}),

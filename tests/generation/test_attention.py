@@ -93,7 +93,7 @@ def test_only_a_model_on_a_processor_that_attends_by_sdpa_is_changed(tiny_model)
     """The same logits as before, to float32 rounding; eager attention stays as it was chosen."""
     import torch
 
-    from evalkit.models import load_model
+    from evalkit.models.loading import load_model
 
     model = load_model(tiny_model, "float32", "cpu").eval()
     tokens = torch.arange(40).reshape(2, 20)

@@ -18,7 +18,7 @@ from evalkit.generation.decode import (
     decode,
     keeps_everything,
 )
-from evalkit.models import load_model
+from evalkit.models.loading import load_model
 
 NEW = 12
 ENDS = frozenset(

@@ -10,12 +10,12 @@ import pytest
 from asking import overrides
 
 import evalkit
-from evalkit import answering
-from evalkit.assemble import Experiment
-from evalkit.compose import compose, resolved
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import compose, resolved
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.progress import Progress
 from evalkit.records import Trace
+from evalkit.stages import answering
 from evalkit.store import Store
 
 

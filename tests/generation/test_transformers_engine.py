@@ -124,7 +124,7 @@ def adapter(tiny_model: Path, tmp_path: Path) -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from evalkit.models import load_model
+    from evalkit.models.loading import load_model
 
     torch.manual_seed(1)
     lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 import evalkit
-from evalkit.assemble import Experiment
-from evalkit.compose import compose, resolved
+from evalkit.configuration.assemble import Experiment
+from evalkit.configuration.compose import compose, resolved
 from evalkit.errors import ConfigError
 from evalkit.progress import Progress
 from evalkit.records import Passage
+from evalkit.results.signatures import Signer
 from evalkit.retrieval import (
     DenseIndex,
     DenseRetriever,
@@ -29,8 +30,7 @@ from evalkit.retrieval import (
     Visibility,
 )
 from evalkit.retrieval.build import Build, Materials
-from evalkit.signatures import Signer
-from evalkit.stages import Answered, chunk, index, index_at, recency
+from evalkit.stages.preparing import Answered, chunk, index, index_at, recency
 from evalkit.store import Store, key_of
 
 MARCH, APRIL = date(2025, 3, 1), date(2025, 4, 1)

@@ -9,9 +9,9 @@ import pytest
 from moving import rows, write
 
 import evalkit
-from evalkit.compose import compose
-from evalkit.costs import Prices
+from evalkit.configuration.compose import compose
 from evalkit.errors import ConfigError
+from evalkit.results.costs import Prices
 from evalkit.timeline.settings import Budget, Timeline
 
 DAYS = ["2025-02-01", "2025-10-01"]
@@ -96,8 +96,8 @@ def test_knowledge_without_dated_answers_is_refused(overrides: list[str], tmp_pa
 
 def test_a_study_of_retrieval_alone_needs_no_examples(overrides: list[str], tmp_path: Path) -> None:
     """What only tuned pipelines need is not asked of others."""
-    from evalkit.assemble import Experiment
-    from evalkit.compose import resolved
+    from evalkit.configuration.assemble import Experiment
+    from evalkit.configuration.compose import resolved
     from evalkit.timeline import check
 
     given = [o for o in overrides if not o.startswith("tuning.")]
@@ -106,8 +106,8 @@ def test_a_study_of_retrieval_alone_needs_no_examples(overrides: list[str], tmp_
 
 def test_the_shipped_study_is_sound() -> None:
     """On the bundled handbook, with its own dates, examples and budget."""
-    from evalkit.assemble import Experiment
-    from evalkit.compose import resolved
+    from evalkit.configuration.assemble import Experiment
+    from evalkit.configuration.compose import resolved
     from evalkit.timeline import check
 
     experiment = Experiment(resolved(compose(["experiment=roll_forward", "tracking=none"])))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.costs import Prices
+from evalkit.results.costs import Prices
 from evalkit.timeline.settings import Budget
 from evalkit.timeline.updates import Decision, Update, decide
 

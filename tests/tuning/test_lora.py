@@ -11,7 +11,7 @@ import pytest
 from evalkit.errors import ConfigError
 from evalkit.generation.base import Decoding, Request
 from evalkit.generation.transformers_engine import TransformersGenerator
-from evalkit.models import load_model, load_tokenizer, render_chat
+from evalkit.models.loading import load_model, load_tokenizer, render_chat
 from evalkit.tuning import lora
 from evalkit.tuning.examples import Example
 from evalkit.tuning.lora import (

@@ -50,7 +50,7 @@ class LocalModel:
         device: str = "auto",
         dtype: str = "auto",
     ) -> None:
-        from evalkit.hardware import resolve_device, resolve_dtype
+        from evalkit.machine.hardware import resolve_device, resolve_dtype
 
         if type(max_new_tokens) is not int or max_new_tokens < 1:
             raise ConfigError(

@@ -76,7 +76,7 @@ class NLIJudge:
         device: str = "auto",
         dtype: str = "float32",
     ) -> None:
-        from evalkit.hardware import resolve_device, resolve_dtype
+        from evalkit.machine.hardware import resolve_device, resolve_dtype
 
         if not isinstance(threshold, float) or not 0 < threshold < 1:
             raise ConfigError(f"judge.judge.threshold is {threshold!r}, expected a share in (0, 1)")

@@ -1,0 +1,1 @@
+"""From configuration to the objects that it names."""

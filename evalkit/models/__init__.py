@@ -1,0 +1,1 @@
+"""Weights: obtained, converted, loaded."""

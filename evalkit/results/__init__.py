@@ -1,0 +1,1 @@
+"""The numbers of a finished run: estimates, comparisons, costs, and what produced them."""

@@ -1,0 +1,1 @@
+"""What a run writes about its questions, some of them at a time."""
