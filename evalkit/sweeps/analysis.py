@@ -90,7 +90,9 @@ def analyse(sweep_dir: Path, baseline: str | None = None) -> dict[str, Any]:
 
 def _frame(head: Mapping[str, Any], jobs: Sequence[Job], sweep_dir: Path) -> dict[str, Any]:
     """What is known before any job is read; the lists are empty until then."""
-    keys = list(dict.fromkeys([*map(_plain, head.get("swept") or ()), *_varying(jobs)]))
+    given = {key for job in jobs for key in job.levels}
+    swept = [key for key in map(_plain, head.get("swept") or ()) if key in given]
+    keys = list(dict.fromkeys([*swept, *_varying(jobs)]))
     statuses = [job.status for job in jobs]
     lists = ("candidates", "effects", "untouched", "seeds", "apart", "notes")
     return {name: [] for name in lists} | {

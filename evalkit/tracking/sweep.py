@@ -176,7 +176,7 @@ def _payload(sweep_dir: Path, analysis: Mapping[str, Any]) -> RunPayload:
         "evalkit.version": analysis.get("evalkit"),
         "evalkit.benchmark": benchmark.get("name"),
         "evalkit.fingerprint": benchmark.get("fingerprint"),
-        "evalkit.configuration.objective": objective.get("metric"),
+        "evalkit.objective": objective.get("metric"),
         "evalkit.baseline": analysis.get("baseline"),
         "evalkit.winner": (analysis.get("selection") or {}).get("chosen"),
         "mlflow.source.name": "evalkit",

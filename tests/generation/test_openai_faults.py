@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -161,10 +162,10 @@ def test_a_server_that_has_gone_ends_the_run(server: Any, trouble: str) -> None:
 def test_of_a_server_that_answers_nobody_so_many_requests_as_are_under_way_are_tried(
     server: Any,
 ) -> None:
-    """Any of them may be one that it chokes on."""
+    """Any of them may be one that it chokes on. When the fifth is given up, four may be under way."""
     server.usual = server.cut
     ended(engine(server, concurrency=5, first_wait_s=0.001))
-    assert 5 * ATTEMPTS <= len(server.requests) <= 5 * ATTEMPTS + 5
+    assert 5 * ATTEMPTS <= len(server.requests) <= 9 * ATTEMPTS
 
 
 def test_a_server_that_cannot_be_reached_ends_the_run_with_the_first_request() -> None:
@@ -232,6 +233,15 @@ def test_a_server_that_came_back_is_asked_again(server: Any) -> None:
 # --- stopped -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a shell's background jobs begin with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_hands_over_what_has_come(server: Any) -> None:
     """Ctrl-C ends the waiting; what finished before it is not lost, and nothing goes on behind."""
     server.script = [server.saying("fine")] * 4

@@ -121,14 +121,33 @@ def test_workers_that_make_no_sense_are_refused(workers: int, where: str) -> Non
 
 
 @pytest.mark.slow
-def test_workers_of_a_ray_cluster_give_the_answers_of_one_engine(
-    tiny_model: Path, sharded: Callable[..., ShardedGenerator]
-) -> None:
-    """A cluster of this machine, started for the purpose; greedy."""
-    pytest.importorskip("ray", reason="ray is not installed: pip install 'evalkit[ray]'")
-    make = tiny(tiny_model)
-    several = sharded(make, 2, "ray")
-    assert by_id(several.generate(REQUESTS)) == by_id(make().generate(REQUESTS))
+def test_workers_of_a_ray_cluster_give_the_answers_of_one_engine(tiny_model: Path) -> None:
+    """Greedy, on a cluster of this machine with pretended GPUs: each worker gets one. From a job that
+    holds one itself they are refused, since it would wait for its own; from one that holds none they
+    work.
+    """
+    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'evalkit[ray]'")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init("local", num_cpus=2, num_gpus=2, include_dashboard=False, configure_logging=False)
+    try:
+        alone = by_id(tiny(tiny_model)().generate(REQUESTS))
+        job = ray.remote(_sharded_answers)
+        assert ray.get(job.options(num_gpus=0).remote(tiny_model)) == alone
+        assert "holds a GPU of the Ray cluster" in ray.get(
+            job.options(num_gpus=1).remote(tiny_model)
+        )
+    finally:
+        ray.shutdown()
+
+
+def _sharded_answers(folder: Path) -> dict[str, tuple[object, ...]] | str:
+    several = ShardedGenerator(tiny(folder), 2, "ray")
+    try:
+        return by_id(several.generate(REQUESTS))
+    except EvalkitError as error:
+        return error.problem
+    finally:
+        several.close()
 
 
 def _refusing(dies: bool) -> Generator:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.reporting.numbers import number
-from evalkit.reporting.sweep.view import ANY, COSTS, View
+from evalkit.reporting.sweep.view import ANY, COSTS, View, short
 
 _STEPS = (1.0, 2.0, 2.5, 5.0)
 _BAND = 0.62
@@ -175,7 +175,7 @@ def _levels_axis(name: str, levels: Sequence[str]) -> Axis:
         share = 0.5 if counts[level] == 1 else 1 - seen[level] / (counts[level] - 1)
         seen[level] += 1
         places.append(middles[level] + (share - 0.5) * room * _BAND)
-    marks = [{"at": middles[d], "text": d, "from": middles[d] - room * _BAND / 2,
+    marks = [{"at": middles[d], "text": short(d, 18), "from": middles[d] - room * _BAND / 2,
               "to": middles[d] + room * _BAND / 2} for d in distinct]  # fmt: skip
     return {"name": name, "ticks": marks, "places": places, "bands": True}
 

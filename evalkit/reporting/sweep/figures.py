@@ -10,7 +10,7 @@ from evalkit.reporting.figures import PIPELINE_COLOURS, STYLE, save_figure
 from evalkit.reporting.numbers import signed, signed_interval, unit_word
 from evalkit.reporting.sweep.charts import fronts, parallel
 from evalkit.reporting.sweep.tables import effects_of
-from evalkit.reporting.sweep.view import View
+from evalkit.reporting.sweep.view import View, contrast_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def effects_figure(view: View) -> Figure | None:
         said = f"{signed(row['effect'], view.unit)} {signed_interval(row['low'], row['high'], view.unit)}"
         axes.annotate(said, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8)
         where = f"{row['pipeline']}  ·  " if several else ""
-        names.append(f"{where}{view.keys[row['key']]}: {row['level']} against {row['reference']}")
+        names.append(f"{where}{view.keys[row['key']]}: {contrast_words(row)}")
     axes.axvline(0, color="#8A8F98", linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -129,7 +129,7 @@ def parallel_figure(view: View) -> Figure | None:
     for axis in chart["axes"]:
         axes.axvline(axis["x"], color="#B4B9C0", linewidth=0.8, zorder=0)
         for tick in axis["ticks"]:
-            axes.annotate(tick["text"][:18], (axis["x"], tick["at"]), xytext=(-4, 0), fontsize=7.5,
+            axes.annotate(tick["text"], (axis["x"], tick["at"]), xytext=(-4, 0), fontsize=7.5,
                           textcoords="offset points", ha="right", va="center",
                           bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6})  # fmt: skip
     axes.set_xticks([a["x"] for a in chart["axes"]], [a["name"] for a in chart["axes"]])

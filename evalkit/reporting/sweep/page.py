@@ -13,7 +13,7 @@ from evalkit.reporting.page import template
 from evalkit.reporting.sweep import tables
 from evalkit.reporting.sweep.charts import effects_axis, fronts, parallel
 from evalkit.reporting.sweep.reading import sweep_reading
-from evalkit.reporting.sweep.view import SHOWN, View
+from evalkit.reporting.sweep.view import ANY, SHOWN, View, short
 
 
 def sweep_html(view: View) -> str:
@@ -65,7 +65,7 @@ def _compared(view: View) -> dict[str, Any]:
         "stability": tables.stability_words(view),
         "leaderboard": {
             "lead": tables.leaderboard_lead(view),
-            "swept": [(key, view.keys[key]) for key in view.changing],
+            "swept": view.changing,
             "head": tables.leaderboard_head(view),
             "rows": rows[:SHOWN],
             "others": rows[SHOWN:],
@@ -101,6 +101,7 @@ def _leader(view: View, place: int, candidate: Mapping[str, Any]) -> dict[str, A
     row = candidate["difference"] or {}
     return {
         "cells": tables.leaderboard_row(view, place, candidate),
+        "levels": [candidate["levels"].get(key) or ANY for key in view.changing],
         "report": candidate["report"],
         "jobs": ", ".join([*candidate["jobs"], *candidate["same"]]),
         "n": candidate["n_scored"],
@@ -153,7 +154,7 @@ def _effect(view: View, row: Mapping[str, Any], reach: float) -> dict[str, Any]:
         plot = {"left": 50 + 50 * low / reach, "width": 50 * (high - low) / reach,
                 "dot": 50 + 50 * value / reach}  # fmt: skip
     return {
-        "levels": (row["level"], row["reference"]),
+        "levels": (short(row["level"]), short(row["reference"])),
         "value": signed(value, view.unit),
         "interval": signed_interval(low, high, view.unit),
         "p": p_text(row["p_adjusted"]),

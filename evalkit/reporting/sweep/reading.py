@@ -7,9 +7,16 @@ from typing import Any
 
 from evalkit.reporting.numbers import interval, p_text, quantity, signed, signed_interval, unit_word
 from evalkit.reporting.sweep.tables import effects_of, untouched_words
-from evalkit.reporting.sweep.view import View
+from evalkit.reporting.sweep.view import View, contrast_words
 
 _MOST_EFFECTS = 4
+_VERDICTS = {
+    "better": "it is better",
+    "worse": "it is worse",
+    "no difference shown": "no difference is shown",
+    "cannot be decided": "nothing can be decided",
+    "no interval": "there is no interval",
+}
 
 
 def sweep_reading(view: View) -> list[str]:
@@ -68,7 +75,7 @@ def _against(view: View, winner: Mapping[str, Any]) -> str:
         return f"It cannot be compared with the baseline, {view.words(baseline)}."
     word = unit_word(unit, difference=True)
     said = (
-        f"Against the baseline, {view.words(baseline)}, it is {view.verdict(winner)}:"
+        f"Against the baseline, {view.words(baseline)}, {_VERDICTS[view.verdict(winner)]}:"
         f" {signed(row['difference'], unit)} {word} {signed_interval(row['low'], row['high'], unit)},"
         f" adjusted p {p_text(row['p_adjusted'])}"
     )
@@ -91,7 +98,7 @@ def _effects(view: View) -> list[str]:
     for row in shown[:_MOST_EFFECTS]:
         where = f" in {row['pipeline']}" if several else ""
         parts.append(
-            f"{view.keys[row['key']]} {row['level']} against {row['reference']}{where}"
+            f"{view.keys[row['key']]} {contrast_words(row)}{where}"
             f" {signed(row['effect'], view.unit)} {signed_interval(row['low'], row['high'], view.unit)}"
         )
     more = f", and {len(shown) - _MOST_EFFECTS} more" if len(shown) > _MOST_EFFECTS else ""

@@ -17,7 +17,7 @@ from evalkit.reporting.numbers import (
     unit_of_metric,
     unit_word,
 )
-from evalkit.reporting.sweep.view import ANY, View
+from evalkit.reporting.sweep.view import ANY, View, contrast_words, short
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def leaderboard_row(view: View, place: int, candidate: Mapping[str, Any]) -> tup
         str(place) if candidate["value"] is not None else DASH,
         job_cell(candidate),
         candidate["pipeline"],
-        *(candidate["levels"].get(key) or ANY for key in view.changing),
+        *(short(candidate["levels"].get(key) or ANY, 24) for key in view.changing),
         value_cell(candidate, unit),
         interval(candidate["low"], candidate["high"], unit),
         signed(difference.get("difference"), unit),
@@ -120,7 +120,8 @@ def effects_lead(view: View) -> str:
             " Effects are those of an additive model of the keys, fitted within each question, which"
             " presumes that one key does not change what another does."
         )
-    if any(" " in row["level"] for row in view.analysis["effects"]):
+    known = {key["key"]: key["levels"] for key in view.analysis["keys"]}
+    if any(row["level"] not in known[row["key"]] for row in view.analysis["effects"]):
         found += " A numeric key with many levels is compared in halves."
     return found
 
@@ -145,7 +146,7 @@ def effects_table(view: View, metrics: Sequence[str], title: str, lead: str) -> 
             unit = unit_of_metric(metric)
             rows.append(
                 (label_of(metric).name, row["pipeline"], view.keys[row["key"]],
-                 f"{row['level']} against {row['reference']}",
+                 contrast_words(row),
                  signed(row["effect"], unit), signed_interval(row["low"], row["high"], unit),
                  p_text(row["p_adjusted"]), "yes" if view.shown(row) else "no",
                  f"{row['n_settings']} / {row['n_reference']}", str(row["n_pairs"]), row["note"])

@@ -120,7 +120,9 @@ class View:
         """``k = 5, prompt = b``; only keys that change, and matter to it."""
         levels = candidate["levels"]
         parts = [
-            f"{self.keys[k]} = {levels[k]}" for k in self.changing if levels.get(k) is not None
+            f"{self.keys[k]} = {short(levels[k])}"
+            for k in self.changing
+            if levels.get(k) is not None
         ]
         return ", ".join(parts)
 
@@ -132,7 +134,7 @@ class View:
 
     def levels(self, levels: Mapping[str, Any]) -> str:
         """All overrides of a job that has no place in the leaderboard."""
-        return ", ".join(f"{self.keys.get(k, k)} = {v}" for k, v in levels.items())
+        return ", ".join(f"{self.keys.get(k, k)} = {short(v)}" for k, v in levels.items())
 
     def cost(self, kind: str, value: float | None) -> str:
         """A cost per question as text; money for 1,000 questions."""
@@ -168,6 +170,20 @@ class View:
     def shown(self, row: Mapping[str, Any]) -> bool:
         """Whether an effect is shown: its interval leaves out zero, and its adjusted p is small."""
         return shows_change(row, self.confidence)
+
+
+def short(level: str, most: int = 40) -> str:
+    """A level for a sentence or a narrow column: of a long one both ends, in whole words if it can be."""
+    text = " ".join(str(level).split())
+    if len(text) <= most:
+        return text
+    head, tail = text[: most - most // 3 - 1], text[-(most // 3) :]
+    return f"{head.rpartition(' ')[0] or head}…{tail.partition(' ')[2] or tail}"
+
+
+def contrast_words(row: Mapping[str, Any]) -> str:
+    """The two levels of an effect: ``5 against 1``."""
+    return f"{short(row['level'])} against {short(row['reference'])}"
 
 
 def jobs_words(jobs: Sequence[str], most: int = 4) -> str:

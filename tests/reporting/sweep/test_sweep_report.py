@@ -20,7 +20,7 @@ from evalkit.reporting.sweep.charts import fronts, parallel, ticks
 from evalkit.reporting.sweep.page import sweep_html
 from evalkit.reporting.sweep.reading import sweep_reading
 from evalkit.reporting.sweep.text import sweep_markdown
-from evalkit.reporting.sweep.view import View, jobs_words
+from evalkit.reporting.sweep.view import View, jobs_words, short
 from evalkit.sweeps.analysis import analyse
 
 HOSTILE = "<script>alert(1)</script> | `x` **"
@@ -140,6 +140,21 @@ def test_reading_says_what_counts(analysis: dict[str, Any]) -> None:
     assert "1 of 12 jobs has no numbers of its own." in said
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [({"low": 0.1, "high": 0.3, "p_adjusted": 0.01}, "it is better: +20 points [+10, +30]"),
+     ({"low": -0.1, "high": 0.3, "p_adjusted": 0.4}, "no difference is shown: +20 points"),
+     ({"decidable": False}, "nothing can be decided: +20 points")],
+)  # fmt: skip
+def test_the_winner_against_the_baseline(
+    row: dict[str, Any], said: str, analysis: dict[str, Any]
+) -> None:
+    """In a sentence, with the numbers that it rests on."""
+    found = json.loads(json.dumps(analysis))
+    found["candidates"][0]["difference"] |= {"difference": 0.2} | row
+    assert said in " ".join(sweep_reading(View(found)))
+
+
 def test_candidates_that_are_equally_good_are_counted(analysis: dict[str, Any]) -> None:
     """None of them is called the best; nor is luck spoken of where none shows."""
     found = json.loads(json.dumps(analysis))
@@ -189,6 +204,25 @@ def test_short_names_stay_apart(analysis: dict[str, Any]) -> None:
     view = View({**analysis, "keys": keys})
     assert view.keys == {"a.rank": "a.rank", "b.rank": "b.rank", "retriever.k": "k"}
     assert jobs_words(list("0123456")) == "jobs 0, 1, 2, 3 and 3 more"
+
+
+def test_long_levels_keep_both_ends() -> None:
+    """By which prompts and models differ; short ones stay as they are."""
+    assert short("contract") == "contract"
+    assert (
+        short("Answer as a clerk of the town hall would, briefly.")
+        == "Answer as a clerk of the…briefly."
+    )
+    assert short("Qwen2.5-0.5B-Instruct", 18) == "Qwen2.5-0.5…struct"
+
+
+def test_a_level_with_spaces_is_not_a_half(analysis: dict[str, Any]) -> None:
+    """Only where a scale was halved does the page speak of halves."""
+    assert any(" " in row["level"] for row in analysis["effects"])
+    assert "compared in halves" not in sweep_html(View(analysis))
+    halved = json.loads(json.dumps(analysis))
+    halved["effects"][0]["level"] = "above 3"
+    assert "compared in halves" in sweep_html(View(halved))
 
 
 @pytest.mark.parametrize(
