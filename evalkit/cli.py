@@ -23,7 +23,7 @@ from evalkit.commands import (
     sweep,
 )
 from evalkit.errors import EvalkitError
-from evalkit.quiet import no_telemetry
+from evalkit.quiet import no_telemetry, no_warnings
 
 COMMANDS = (run, sweep, gate, check, report, log, calibrate, correct, explain, store, doctor)
 EXIT_PROBLEM = 2
@@ -37,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+    no_warnings()
     no_telemetry()
     parser = _parser()
     # `run` hands everything after it to Hydra, flags included, so argparse must not see it.

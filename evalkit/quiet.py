@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 VARIABLES = {
@@ -17,3 +18,9 @@ def no_telemetry() -> None:
     """Set what the libraries read on being imported; what the user set is kept."""
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
+
+
+def no_warnings() -> None:
+    """Python's warnings are for those who write the libraries."""
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)

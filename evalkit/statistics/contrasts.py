@@ -42,7 +42,7 @@ class Contrast:
     @cached_property
     def scored(self) -> npt.NDArray[np.bool_]:
         """Which questions were scored in every pipeline."""
-        return np.asarray((self.status == "scored").all(axis=1), dtype=bool)
+        return np.asarray(self._is("scored").all(axis=1), dtype=bool)
 
     @cached_property
     def before(self) -> Floats:
@@ -99,8 +99,9 @@ class Contrast:
     @cached_property
     def failed(self) -> npt.NDArray[np.bool_]:
         """Which questions failed in some pipeline and were scored or failed in all."""
-        tried = self.status.isin(("scored", "failed")).all(axis=1)
-        return np.asarray(tried & (self.status == "failed").any(axis=1), dtype=bool)
+        failed = self._is("failed")
+        tried = (failed | self._is("scored")).all(axis=1)
+        return np.asarray(tried & failed.any(axis=1), dtype=bool)
 
     @property
     def failed_share(self) -> float:
@@ -135,7 +136,7 @@ class Contrast:
     def left_out(self) -> list[str]:
         """What a reader must know of the questions behind the numbers."""
         notes = []
-        either = int((self.status == "scored").any(axis=1).sum())
+        either = int(self._is("scored").any(axis=1).sum())
         if self.n < either:
             two = len(self.weights) == 2
             some, every = ("either", "both") if two else ("some pipeline", "all")
@@ -145,6 +146,10 @@ class Contrast:
         if self.n_clusters < FEW_CLUSTERS:
             notes.append(f"only {counted(self.n_clusters, 'cluster')}")
         return notes
+
+    def _is(self, status: str) -> npt.NDArray[np.bool_]:
+        """Where a question has this status, shape (questions, pipelines)."""
+        return np.asarray(self.status.to_numpy(dtype=object) == status, dtype=bool)
 
     def _side(self, value: pd.DataFrame, sign: int) -> Floats:
         total = np.zeros(len(value))
@@ -167,12 +172,24 @@ class Wide:
     def of(cls, values: pd.DataFrame, metric: str) -> Wide:
         """From the rows of :func:`~evalkit.statistics.question_values`."""
         mine = values[values["metric"] == metric]
-        status, value = (
-            mine.pivot(index="question", columns="pipeline", values=column)
-            for column in ("status", "value")
+        (rows, questions), (columns, pipelines) = (
+            pd.factorize(mine[name], sort=True) for name in ("question", "pipeline")
         )
-        cluster = mine.drop_duplicates("question").set_index("question")["cluster"]
-        return cls(metric, status, value, cluster.reindex(status.index))
+        # Filled by hand, since pivoting takes ten times as long, and there are hundreds of metrics.
+        shape = len(questions), len(pipelines)
+        status, value = np.full(shape, np.nan, dtype=object), np.full(shape, np.nan)
+        cluster = np.full(shape[0], "", dtype=object)
+        status[rows, columns] = mine["status"].to_numpy(dtype=object)
+        value[rows, columns] = mine["value"].to_numpy(dtype=np.float64)
+        cluster[rows] = mine["cluster"].to_numpy(dtype=object)
+        index = pd.Index(questions, name="question")
+        across = pd.Index(pipelines, name="pipeline")
+        return cls(
+            metric,
+            pd.DataFrame(status, index, across),
+            pd.DataFrame(value, index, across),
+            pd.Series(cluster, index, name="cluster"),
+        )
 
     def contrast(self, weights: Mapping[str, float]) -> Contrast:
         """The questions that any of these pipelines has a row for; one may have none at all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from evalkit.doctor import Check
@@ -49,6 +50,10 @@ def _ray(name: str, needs: Needs) -> Check:
     parts = urlsplit(address if "://" in address else f"ray://{address}")
     if not address or not parts.hostname or address in ("auto", "local"):
         return Check(f"launcher {name}", "ok", f"{needs.versions}; a cluster of this machine")
+    if address.startswith("ray://") and find_spec("grpc") is None:
+        todo = "pip install 'evalkit[ray]', which brings grpcio"
+        detail = f"{needs.versions}; RAY_ADDRESS is {address}, and Ray's client is not installed"
+        return Check(f"launcher {name}", "warn", detail, todo)
     try:
         socket.create_connection((parts.hostname, parts.port or _PORT), timeout=1).close()
     except (OSError, ValueError) as error:

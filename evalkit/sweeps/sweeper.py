@@ -82,8 +82,8 @@ class Sweep(BasicSweeper):
             HydraException: Overrides that do not compose; then none is run.
         """
         planned = plan(self.folder, batch, self.head.swept, self._compose)
-        if at_hand := len(set(planned.ids)) - len(planned.jobs):
-            print(f"{at_hand} of them need not be run", flush=True)
+        if (at_hand := len(set(planned.ids)) - len(planned.jobs)) and len(batch) > 1:
+            print(f"{at_hand} of {len(batch)} need not be run", flush=True)
         self._prepare(planned)
         self.folder.assemble(self.head)
         if planned.jobs:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.errors import EvalkitError
 from evalkit.progress import Progress
+from evalkit.quiet import no_warnings
 from evalkit.secrets import Redactor
 from evalkit.sweeps.launchers import one_by_one
 from evalkit.sweeps.planning import is_finished
@@ -33,6 +34,7 @@ def perform(config: DictConfig) -> float | None:
     """
     from hydra.core.hydra_config import HydraConfig
 
+    no_warnings()  # which a launcher's processes have not been told
     hydra = HydraConfig.get()
     folder, job = SweepFolder(Path(hydra.sweep.dir)), str(hydra.sweep.subdir)
     with folder.turn(job):

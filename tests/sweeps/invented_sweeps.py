@@ -131,19 +131,45 @@ def write_sweep(
     objective: Mapping[str, Any] | None = None,
 ) -> Path:
     """The folder of a sweep, one job per setting."""
-    folder.mkdir(parents=True, exist_ok=True)
-    jobs = []
     for i, levels in enumerate(settings):
-        reason = (failed_jobs or {}).get(i)
-        if reason is None:
+        if i not in (failed_jobs or {}):
             mine = world(i) if callable(world) and not isinstance(world, World) else world
             assert isinstance(mine, World)
             write_run(folder / str(i), mine, levels, (failed_questions or {}).get(i, 0))
+    return write_head(folder, settings, failed_jobs, baseline, objective)
+
+
+def write_head(
+    folder: Path,
+    settings: Sequence[Levels],
+    failed_jobs: Mapping[int, str] | None = None,
+    baseline: str | None = None,
+    objective: Mapping[str, Any] | None = None,
+) -> Path:
+    """``sweep.json`` for runs that are there."""
+    jobs = []
+    for i, levels in enumerate(settings):
+        reason = (failed_jobs or {}).get(i)
         jobs.append({"id": str(i), "overrides": dict(levels), "key": f"key-{i}",
                      "status": "finished" if reason is None else "failed", "run_dir": str(i),
                      "reason": reason, "seconds": 4.0})  # fmt: skip
     swept = list(dict.fromkeys(key for levels in settings for key in levels))
     head = {"schema": 1, "created": "2026-03-01T10:00:00+00:00", "swept": swept,
             "baseline": baseline, "objective": objective, "jobs": jobs}  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "sweep.json").write_text(json.dumps(head))
     return folder
+
+
+PIPELINES = ("prompt_only", "rag")
+REACHES = {"prompt_only": ["prompt"], "rag": ["prompt", "retriever.k"]}
+
+
+def _truth(levels: Any, pipeline: str) -> float:
+    k = {1: 0.0, 3: 0.2}[levels.get("retriever.k", 1)] if pipeline == "rag" else 0.0
+    return (0.5 if pipeline == "rag" else 0.25) + k
+
+
+WORLD = World(_truth, PIPELINES, reaches=REACHES)
+FOUR = grid(retriever__k=[1, 3], prompt=["a", "b"])
+"""Two keys with two levels each, of which one does not reach prompt_only."""

@@ -173,10 +173,15 @@ def test_the_doctor_looks_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_doctor_tries_a_cluster_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection and no more."""
+    """A connection and no more; and whether Ray's client is there, where one is needed."""
     from evalkit.sweeps import health
 
     needs("ray")
-    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:9")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     (ray,) = [c for c in health.launchers() if c.name == "launcher ray"]
     assert (ray.status, "cannot be reached" in ray.detail) == ("warn", True)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:9")
+    monkeypatch.setattr(health, "find_spec", lambda name: None)
+    (ray,) = [c for c in health.launchers() if c.name == "launcher ray"]
+    assert (ray.status, "Ray's client is not installed" in ray.detail) == ("warn", True)
+    assert "evalkit[ray]" in ray.todo

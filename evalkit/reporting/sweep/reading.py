@@ -23,7 +23,9 @@ def sweep_reading(view: View) -> list[str]:
     """Sentences in the order of importance."""
     counted = _counted(view)
     if not view.candidates:
-        nothing = "Nothing can be compared: no job of this sweep finished."
+        ended = [row for row in view.analysis["unfinished"] if row["status"] == "finished"]
+        why = f"job {ended[0]['job']}: {ended[0]['reason']}" if ended else "no job finished"
+        nothing = f"Nothing can be compared: {why}."
         return [nothing, counted] if view.analysis["n_jobs"] else ["The sweep has no jobs."]
     return [s for s in (*_winner(view), *_effects(view), _seeds(view), counted) if s]
 

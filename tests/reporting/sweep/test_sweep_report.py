@@ -195,6 +195,10 @@ def test_nothing_finished_is_a_report_too(tmp_path: Path) -> None:
     assert "Nothing can be compared" in " ".join(page.text)
     assert HOSTILE in " ".join(page.text)
     assert "late" in sweep_markdown(View(analysis))
+    assert sweep_reading(View(analysis))[0] == "Nothing can be compared: no job finished."
+    row = {"job": "0", "levels": {}, "status": "finished", "reason": "a study over time"}
+    read = sweep_reading(View(analysis | {"unfinished": [row]}))
+    assert read[0] == "Nothing can be compared: job 0: a study over time."
     assert set(write_reports(analysis, tmp_path)) == {"report.html", "report.md", "analysis.json"}
 
 
