@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -21,6 +22,11 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["RAGAS_DO_NOT_TRACK"] = "true"
 
 sys.path.append(str(Path(__file__).parent / "faulty"))  # helpers that several rooms share
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, so that none is left to one process alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -272,3 +278,11 @@ def server() -> Iterator[Any]:
 
     with serving(Server.verdict(1)) as running:
         yield running
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a shell's background jobs begin with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -168,7 +168,7 @@ def test_a_page_that_does_not_show_all_questions_says_so(
     quartet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file of questions has all of them, the page the first, and a note for the reader."""
-    for module in ("results", "run_tables", "reporting.write"):
+    for module in ("results.document", "tables.run_tables", "reporting.write"):
         monkeypatch.setattr(f"evalkit.{module}.PAGE_QUESTIONS", 3)
     given = [*quartet.overrides, "pipeline=[prompt_only]", f"run_dir={tmp_path / 'run'}"]
     result = evalkit.run(*given)

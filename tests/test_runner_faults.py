@@ -49,6 +49,7 @@ def test_a_smaller_look_at_the_same_questions_generates_nothing(
     assert len(part.traces) == 8
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("struck", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_stopped_while_generating_goes_on_where_it_was(
     struck: signal.Signals,

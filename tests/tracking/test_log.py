@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from evalkit.tracking import TrackingError, ensure_experiment, log_run, payload
+from evalkit.tracking.log import _send_benchmark
 
 FINGERPRINT = "f" * 64
 SECRET = "s3cr3t-value-of-a-token"
@@ -271,3 +272,26 @@ def test_experiment_created_by_several_at_once(store: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         ids = set(pool.map(lambda _: ensure_experiment(store, "raced"), range(4)))
     assert len(ids) == 1
+
+
+def test_a_dataset_that_another_writer_names_first_is_named_again() -> None:
+    """Of several writers on one database MLflow refuses all but one; a lasting refusal is told."""
+    from mlflow.exceptions import MlflowException
+
+    class Refusing:
+        def __init__(self, times: int) -> None:
+            self.left, self.asked = times, 0
+
+        def log_inputs(self, run_id: str, datasets: list[Any]) -> None:
+            self.asked += 1
+            self.left -= 1
+            if self.left >= 0:
+                raise MlflowException("duplicate key value violates unique constraint")
+
+    once: Any = Refusing(1)
+    _send_benchmark(once, "run", {"name": "handbook", "fingerprint": "f"})
+    assert once.asked == 2
+    always: Any = Refusing(100)
+    with pytest.raises(MlflowException, match="duplicate key"):
+        _send_benchmark(always, "run", {"name": "handbook"})
+    assert always.asked == 5
