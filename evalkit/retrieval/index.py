@@ -16,6 +16,8 @@ from evalkit.retrieval.ranking import Ranking, ranked, rounded
 from evalkit.retrieval.visibility import Mask
 
 _GPU_MOST = 2048
+_SAME = 1.5e-6
+"""Cosines that are no further apart may change places between float32 and 6 decimals."""
 
 
 class DenseIndex:
@@ -104,9 +106,10 @@ class DenseIndex:
         waiting = np.arange(len(queries))
         wanted = min(seen, 2 * k + 16)
         while seen and k > 0 and len(waiting):
-            scores, positions = self._raw_search(queries[waiting], wanted, mask)
-            scores = rounded(scores)
-            tied = scores[:, min(k, wanted) - 1] == scores[:, -1]
+            _, positions = self._raw_search(queries[waiting], wanted, mask)
+            scores = rounded(self._cosines(queries[waiting], positions))
+            kth = np.sort(scores)[:, -min(k, wanted)]
+            tied = kth - scores.min(axis=1) < _SAME
             done = ~tied if wanted < seen else np.ones(len(waiting), dtype=bool)
             for row in np.flatnonzero(done):
                 hits = zip(positions[row].tolist(), scores[row].tolist(), strict=True)
@@ -114,6 +117,17 @@ class DenseIndex:
             waiting = waiting[~done]
             wanted = min(seen, 4 * wanted)
         return rankings
+
+    def _cosines(self, queries: Vectors, positions: Any) -> Any:
+        """What faiss found in float64: in float32 two equal vectors can differ in the last bit by
+        where they lie in memory, and then fall on two sides of a rounded decimal.
+        """
+        return np.stack(
+            [
+                self._index.reconstruct_batch(places).astype(np.float64) @ query.astype(np.float64)
+                for places, query in zip(positions, queries, strict=True)
+            ]
+        )
 
     def _raw_search(self, queries: Vectors, wanted: int, mask: Mask) -> tuple[Any, Any]:
         """The ``wanted`` best of what the mask shows, shapes ``(n, wanted)`` each."""
