@@ -102,7 +102,7 @@ class TransformerEmbedder:
         name: str | None = None,
         pooling: Literal["mean", "cls"] = "mean",
         max_length: int = 256,
-        batch_tokens: int = 8192,
+        batch_tokens: int | None = None,
         device: str = "auto",
         dtype: str = "float32",
         query_prefix: str = "",
@@ -115,7 +115,8 @@ class TransformerEmbedder:
             name: What to call it in results; default the folder's name.
             pooling: The mean over a text's tokens, or its first token.
             max_length: Tokens of a text that are read; the rest is cut off.
-            batch_tokens: The most tokens in a batch, padding included.
+            batch_tokens: The most tokens in a batch, padding included; None: 2,048 on a processor, whose
+                cache what lies between the layers should not leave, 65,536 elsewhere.
             device: A torch device, or ``auto``: a GPU where there is one.
             dtype: The name of a torch dtype.
             query_prefix: Put before texts that ask.
@@ -162,7 +163,8 @@ class TransformerEmbedder:
             [prefix + text for text in unique], truncation=True, max_length=self.max_length
         )["input_ids"]
         found = np.empty((len(unique), self.dimension), dtype=np.float32)
-        for batch in _batches([len(each) for each in ids], self.batch_tokens):
+        most = self.batch_tokens or (2048 if self._load()[1].device.type == "cpu" else 65_536)
+        for batch in _batches([len(each) for each in ids], most):
             found[batch] = self._forward([ids[i] for i in batch])
             if progress:
                 progress(sum(counts[unique[i]] for i in batch))
