@@ -32,6 +32,14 @@ class Decoding:
                 f"model.decoding.temperature is {self.temperature!r}, expected a number of 0 or more"
             )
 
+    @property
+    def identity(self) -> dict[str, object]:
+        """What can change an answer; the seed of greedy decoding cannot."""
+        seed = self.seed if self.temperature else None
+        return {
+            "max_new_tokens": self.max_new_tokens, "temperature": self.temperature, "seed": seed
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Request:

@@ -116,9 +116,7 @@ class OpenAIGenerator:
             "weights": weights,
             "adapter": adapter_id,
             "served": self._served,
-            "max_new_tokens": decoding.max_new_tokens,
-            "temperature": decoding.temperature,
-            "seed": decoding.seed if decoding.temperature else None,
+            **decoding.identity,
             "extra": self._extra,
         }
         if tokenizer is not None:  # prompts are rendered and counted by it

@@ -79,9 +79,7 @@ class TransformersGenerator:
             "adapter": adapter_id,
             "dtype": self.dtype,
             "device": self.device.split(":")[0],
-            "max_new_tokens": decoding.max_new_tokens,
-            "temperature": decoding.temperature,
-            "seed": decoding.seed if decoding.temperature else None,
+            **decoding.identity,
         }
 
     @property

@@ -88,9 +88,7 @@ class VLLMGenerator:
             "dtype": dtype,
             "max_length": max_length,
             "gpus": gpus,
-            "max_new_tokens": decoding.max_new_tokens,
-            "temperature": decoding.temperature,
-            "seed": decoding.seed if decoding.temperature else None,
+            **decoding.identity,
         }
 
     @property

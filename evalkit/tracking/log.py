@@ -219,8 +219,7 @@ def _batches(rows: list[Any], most: int) -> Iterator[list[Any]]:
 
 def _send_benchmark(client: MlflowClient, run_id: str, benchmark: Mapping[str, Any]) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
-    from mlflow.exceptions import MlflowException
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
     name = str(benchmark.get("name") or "benchmark")
     facts = {k: benchmark[k] for k in ("questions", "categories", "license") if benchmark.get(k)}
@@ -234,12 +233,17 @@ def _send_benchmark(client: MlflowClient, run_id: str, benchmark: Mapping[str, A
     given = DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])
     # Of several writers that first name a dataset at the same moment MLflow refuses all but one.
     again = Retrying(
-        retry=retry_if_exception_type(MlflowException),
+        retry=retry_if_exception(_is_refused),
         stop=stop_after_attempt(5),
         wait=wait_random(0.05, 0.5),
         reraise=True,
     )
     again(client.log_inputs, run_id, datasets=[given])
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Whether the database refused a row, and not that it cannot be reached, which takes long enough."""
+    return getattr(error, "error_code", None) == "BAD_REQUEST"
 
 
 def page_of(record: Record) -> str:

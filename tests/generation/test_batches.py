@@ -53,21 +53,27 @@ def test_a_batch_takes_a_quarter_of_the_free_memory_at_most(
     assert 2**20 < packing.free_memory("cpu") < 2**50
 
 
-def test_out_of_memory_halves_the_batch_and_loses_nothing(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A batch that does not fit is split until it does."""
+def room_for_two(monkeypatch: pytest.MonkeyPatch, complaint: str) -> list[int]:
+    """Memory for two rows at once, and else an error with these words; the batches that are tried."""
     sizes: list[int] = []
     real = transformers_engine.decode
 
     def tight(model: Any, prompts: Any, *rest: Any) -> Any:
         sizes.append(len(prompts))
         if len(prompts) > 2:
-            raise RuntimeError("CPUAllocator: not enough memory: you tried to allocate ...")
+            raise RuntimeError(complaint)
         return real(model, prompts, *rest)
 
-    expected = {c.id: c.text for c in engine(tiny_model).generate(requests())}
     monkeypatch.setattr(transformers_engine, "decode", tight)
+    return sizes
+
+
+def test_out_of_memory_halves_the_batch_and_loses_nothing(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that does not fit is split until it does."""
+    expected = {c.id: c.text for c in engine(tiny_model).generate(requests())}
+    sizes = room_for_two(monkeypatch, "CPUAllocator: not enough memory: you tried to allocate ...")
     found = {c.id: c.text for c in engine(tiny_model).generate(requests())}
     assert found == expected
     assert sizes[0] == 7
@@ -78,16 +84,7 @@ def test_the_rows_that_remain_are_packed_with_the_smaller_bound(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lack of memory is met twice on the way from 8 rows to 2, and not again for each batch."""
-    sizes: list[int] = []
-    real = transformers_engine.decode
-
-    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
-        sizes.append(len(prompts))
-        if len(prompts) > 2:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return real(model, prompts, *rest)
-
-    monkeypatch.setattr(transformers_engine, "decode", tight)
+    sizes = room_for_two(monkeypatch, "CUDA out of memory. Tried to allocate 2.00 GiB.")
     done = list(engine(tiny_model, max_rows=8).generate(requests(16)))
     assert sizes == [8, 4, *[2] * 8]
     assert [c.id for c in done] == [f"r{i}" for i in reversed(range(16))]

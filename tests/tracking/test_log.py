@@ -275,18 +275,22 @@ def test_experiment_created_by_several_at_once(store: str) -> None:
 
 
 def test_a_dataset_that_another_writer_names_first_is_named_again() -> None:
-    """Of several writers on one database MLflow refuses all but one; a lasting refusal is told."""
+    """Of several writers on one database MLflow refuses all but one; a lasting refusal is told, and a
+    server that is down is not asked five times.
+    """
     from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import BAD_REQUEST, TEMPORARILY_UNAVAILABLE
 
     class Refusing:
-        def __init__(self, times: int) -> None:
-            self.left, self.asked = times, 0
+        def __init__(self, times: int, code: int = BAD_REQUEST) -> None:
+            self.left, self.asked, self.code = times, 0, code
 
         def log_inputs(self, run_id: str, datasets: list[Any]) -> None:
             self.asked += 1
             self.left -= 1
             if self.left >= 0:
-                raise MlflowException("duplicate key value violates unique constraint")
+                said = "duplicate key value violates unique constraint"
+                raise MlflowException(said, error_code=self.code)
 
     once: Any = Refusing(1)
     _send_benchmark(once, "run", {"name": "handbook", "fingerprint": "f"})
@@ -295,3 +299,7 @@ def test_a_dataset_that_another_writer_names_first_is_named_again() -> None:
     with pytest.raises(MlflowException, match="duplicate key"):
         _send_benchmark(always, "run", {"name": "handbook"})
     assert always.asked == 5
+    down: Any = Refusing(100, TEMPORARILY_UNAVAILABLE)
+    with pytest.raises(MlflowException):
+        _send_benchmark(down, "run", {"name": "handbook"})
+    assert down.asked == 1

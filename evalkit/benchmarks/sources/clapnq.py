@@ -17,10 +17,8 @@ from evalkit.benchmarks.sources.rows import (
     PathLike,
     RowError,
     converted,
-    files,
-    from_hub,
     from_jsonl,
-    source,
+    published,
     text,
 )
 
@@ -51,11 +49,10 @@ def load(
     Raises:
         BenchmarkError: a row is not as expected; file, line and field are named.
     """
-    where = source(path, hub, revision)
-    if hub is not None and revision is not None:
-        rows = from_hub(hub, revision, config, split)
-    else:
-        rows = from_jsonl(files(path or "", "*.jsonl"))
+    where, rows = published(
+        path, "*.jsonl", from_jsonl,
+        hub=hub, revision=revision, config=config, split=split,
+    )  # fmt: skip
     passages = Paragraphs()
     questions = converted(rows, lambda line: _question(line, passages), where)
     return build(

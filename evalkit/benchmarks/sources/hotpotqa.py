@@ -18,10 +18,8 @@ from evalkit.benchmarks.sources.rows import (
     RowError,
     converted,
     entries,
-    files,
-    from_hub,
     from_json,
-    source,
+    published,
     text,
 )
 
@@ -51,13 +49,10 @@ def load(
     Raises:
         BenchmarkError: a row is not as expected; file, position and field are named.
     """
-    where = source(path, hub, revision)
-    if hub is not None and revision is not None:
-        rows = from_hub(hub, revision, config, split)
-    else:
-        rows = [
-            line for each in files(path or "", "*.json") for line in entries(each, from_json(each))
-        ]
+    where, rows = published(
+        path, "*.json", lambda found: [line for each in found for line in entries(each, from_json(each))],
+        hub=hub, revision=revision, config=config, split=split,
+    )  # fmt: skip
     paragraphs = Paragraphs()
     questions = converted(rows, lambda line: _question(line, paragraphs), where)
     return build(

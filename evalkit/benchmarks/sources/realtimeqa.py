@@ -20,10 +20,8 @@ from evalkit.benchmarks.sources.rows import (
     PathLike,
     RowError,
     converted,
-    files,
-    from_hub,
     from_jsonl,
-    source,
+    published,
     text,
     texts,
     value,
@@ -62,11 +60,10 @@ def load(
     Raises:
         BenchmarkError: a row is not as expected; file, line and field are named.
     """
-    where = source(path, hub, revision)
-    if hub is not None and revision is not None:
-        rows = from_hub(hub, revision, config, split)
-    else:
-        rows = from_jsonl(files(path or "", "????????_qa.jsonl"))
+    where, rows = published(
+        path, "????????_qa.jsonl", from_jsonl,
+        hub=hub, revision=revision, config=config, split=split,
+    )  # fmt: skip
     made = converted(_once(rows), lambda line: _question(line, choices), where)
     return build(
         [*own_corpus(corpus), *(document for _, document in made if document)],

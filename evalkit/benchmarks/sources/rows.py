@@ -154,6 +154,28 @@ def files(path: PathLike, pattern: str) -> list[Path]:
     return found
 
 
+def published(
+    path: PathLike | None,
+    pattern: str,
+    read: Callable[[Sequence[Path]], list[Line]],
+    *,
+    hub: str | None,
+    revision: str | None,
+    config: str | None,
+    split: str,
+) -> tuple[str, list[Line]]:
+    """Where a published data set was taken from, for errors, and its rows: from one place, the hub, or
+    what ``read`` finds in the files of ``path`` that match ``pattern``.
+
+    Raises:
+        BenchmarkError: as :func:`source`, :func:`from_hub` and :func:`files` do.
+    """
+    where = source(path, hub, revision)
+    if hub is not None and revision is not None:
+        return where, from_hub(hub, revision, config, split)
+    return where, read(files(path or "", pattern))
+
+
 def from_jsonl(paths: Sequence[Path]) -> list[Line]:
     """The objects of JSON-lines files.
 

@@ -27,10 +27,8 @@ from evalkit.benchmarks.sources.rows import (
     PathLike,
     RowError,
     converted,
-    files,
-    from_hub,
     from_jsonl,
-    source,
+    published,
     text,
     texts,
 )
@@ -77,11 +75,10 @@ def load(
     Raises:
         BenchmarkError: a row is not as expected; file, line and field are named.
     """
-    where = source(path, hub, revision)
-    if hub is not None and revision is not None:
-        rows = from_hub(hub, revision, config, split)
-    else:
-        rows = from_jsonl(files(path or "", "temp.*.jsonl"))
+    where, rows = published(
+        path, "temp.*.jsonl", from_jsonl,
+        hub=hub, revision=revision, config=config, split=split,
+    )  # fmt: skip
     by_id: dict[str, list[Asked]] = defaultdict(list)
     for asked in converted(rows, _asked, where):
         by_id[asked.id].append(asked)

@@ -19,9 +19,8 @@ from evalkit.benchmarks.sources.rows import (
     converted,
     entries,
     files,
-    from_hub,
     from_json,
-    source,
+    published,
     text,
     texts,
     value,
@@ -55,11 +54,10 @@ def load(
     Raises:
         BenchmarkError: a row is not as expected; file, position and field are named.
     """
-    where = source(path, hub, revision)
-    if hub is not None and revision is not None:
-        rows = from_hub(hub, revision, config, split)
-    else:
-        rows = [line for each in files(path or "", "*.json") for line in _flat(each, where)]
+    where, rows = published(
+        path, "*.json", lambda found: [line for each in found for line in _flat(each, str(path))],
+        hub=hub, revision=revision, config=config, split=split,
+    )  # fmt: skip
     paragraphs = Paragraphs()
     questions = converted(rows, lambda line: _question(line, paragraphs), where)
     return build(paragraphs.lines, questions, name=name, license=license, where=where, format=SHORT)
