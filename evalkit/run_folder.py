@@ -45,7 +45,8 @@ def new_folder(config: Mapping[str, Any]) -> Path:
         if given and (folder / RESULTS).exists():
             raise ConfigError(
                 f"run_dir={folder} holds a finished run",
-                todo="choose another run_dir, or delete it",
+                todo=f"choose another run_dir, or delete it; `evalkit log {folder}` sends it to MLflow where"
+                " that was not reached",
             )
         return folder
     raise ConfigError(
@@ -70,6 +71,11 @@ def occupied(folder: Path, redact: Callable[[str], str]) -> Iterator[None]:
         raise ConfigError(
             f"another process is writing the run in {folder}",
             todo="wait for it, or choose another run_dir",
+        ) from error
+    except PermissionError as error:
+        raise ConfigError(
+            f"could not write into the run folder {folder}: {error.strerror}",
+            todo="choose a writable place with run_dir=DIR",
         ) from error
     started = {"evalkit": __version__, "started": datetime.now(UTC).isoformat(timespec="seconds")}
     try:

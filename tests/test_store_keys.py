@@ -114,7 +114,7 @@ def test_changed_code_of_somebodys_own_is_another_key(
             {"answers", "tuned answers", "counts"},
         ),
         ("evalkit.stages.preparing.TUNING_VERSION", {"adapter"}),
-        ("evalkit.stages.preparing.VECTORS_VERSION", {"vectors"}),
+        ("evalkit.stages.preparing.VECTORS_VERSION", {"vectors", "retrievals"}),
         ("evalkit.stages.retrieving.RETRIEVAL_VERSION", {"retrievals"}),
         ("evalkit.stages.answering.PROMPTS_VERSION", {"counts"}),
         ("evalkit.stages.scorer.SCORES_VERSION", {"scores"}),

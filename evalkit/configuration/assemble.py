@@ -11,6 +11,7 @@ from typing import Any
 
 from evalkit.benchmarks.benchmark import Benchmark
 from evalkit.configuration import engines
+from evalkit.configuration.embedders import embedder_inputs, make_embedder
 from evalkit.configuration.hypotheses import read_hypotheses, untested
 from evalkit.configuration.judging import build_judge
 from evalkit.configuration.making import call, make, whole
@@ -23,7 +24,6 @@ from evalkit.prompts import PromptTemplate
 from evalkit.retrieval import Chunker, Embedder, Visibility
 from evalkit.scoring import Judge
 from evalkit.statistics.hypotheses import Hypothesis
-from evalkit.store import source_of
 from evalkit.tuning.examples import Example, choose, knowledge_of, render
 
 
@@ -160,29 +160,13 @@ class Experiment:
         return engines.make_generator(part, self.model_weights, self.decoding, *adapter)
 
     @cached_property
-    def embedder_identity(self) -> str:
-        """What identifies the embedder's weights, for the key of an index."""
-        part = self.config["embedder"]
-        return (
-            weights.obtain(part["weights"]).identity if part.get("weights") else str(part["name"])
-        )
-
-    @property
     def embedder_inputs(self) -> dict[str, Any]:
-        """Everything about the embedder that can change a vector or its name."""
-        part = self.config["embedder"]
-        code = source_of(str(part["encoder"]["_target_"]))
-        encoder = {**part["encoder"], **({"code": code} if code else {})}
-        return {"embedder": part["name"], "weights": self.embedder_identity, "encoder": encoder}
+        """See :func:`evalkit.configuration.embedders.embedder_inputs`."""
+        return embedder_inputs(self.config["embedder"])
 
     @cached_property
     def embedder(self) -> Embedder:
-        part = self.config["embedder"]
-        encoder = make(part["encoder"], "embedder.encoder")
-        if not part.get("weights"):
-            return encoder  # type: ignore[no-any-return]
-        folder = weights.obtain(part["weights"]).folder
-        return call(encoder, "embedder.encoder", folder, name=part["name"])  # type: ignore[no-any-return]
+        return make_embedder(self.config["embedder"])
 
     @cached_property
     def chunker(self) -> Chunker:

@@ -74,9 +74,17 @@ def make_generator(
     """The engine with base weights, or with an adapter: a folder, or a server's name for it.
 
     With ``workers`` in the engine's part, so many of it in processes of their own.
+
+    Raises:
+        ConfigError: Workers for a server, each of which would have the whole budget to spend.
     """
     part = {key: value for key, value in model["engine"].items() if key not in WORKER_KEYS}
     workers, where = (model["engine"].get(key, default) for key, default in WORKER_KEYS.items())
+    if workers != 1 and model["weights"].get("source") == "server":
+        raise ConfigError(
+            f"model.engine.workers is {workers!r}, but the model is on a server",
+            todo="leave it out, and ask the server more at once with model.engine.concurrency=N",
+        )
     engine = make(part, "model.engine")
     chosen = {"adapter": adapter, "adapter_id": adapter_id} if adapter_id else {}
     begin: Callable[[], Generator] = partial(

@@ -15,12 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from evalkit.chat import render_chat
 from evalkit.errors import ConfigError
 from evalkit.generation.base import Completion, Decoding, Request, request_seed
 from evalkit.generation.server_calls import Failure, Server, as_they_finish
 from evalkit.generation.server_reply import Reply
 from evalkit.http_calls import Budget, Patience, Spending
-from evalkit.models.loading import load_tokenizer, render_chat
+from evalkit.models.loading import load_tokenizer
 from evalkit.records import Message
 from evalkit.shared import Shared
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.generation.decode import Prefix
+from evalkit.machine.hardware import available_memory
 
 PREFIXES = 8
 """So many shared beginnings are in memory at once."""
@@ -44,7 +45,7 @@ def default_budget(model: Any, prefix: Prefix) -> int:
     if not prefix.layers:
         return 8192
     size = sum(t.shape[1] * t.shape[3] * t.element_size() for layer in prefix.layers for t in layer)
-    fitting = int(free_memory(model.device.type) // (4 * size))
+    fitting = int(free_memory(model.device) // (4 * size))
     return int(min(65_536, 1 << max(0, fitting.bit_length() - 1)))
 
 
@@ -62,11 +63,11 @@ def pack(lengths: Sequence[int], budget: int, max_rows: int) -> Iterator[list[in
         yield batch
 
 
-def free_memory(device: str) -> int:
-    """Bytes that are free, on a GPU or of the machine."""
-    import psutil
+def free_memory(device: Any) -> int:
+    """Bytes that are free, on a GPU (what torch holds of it without using it is) or of the machine."""
     import torch
 
-    if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
-    return int(psutil.virtual_memory().available)
+    if torch.device(device).type == "cuda":
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + held
+    return available_memory()

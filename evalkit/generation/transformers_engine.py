@@ -1,7 +1,7 @@
 """The default engine: a local model through transformers, batched by token budget.
 
 Rows are sorted longest first, so that a memory error comes at once and not at the end; after one,
-the rows that remain are packed anew with half as many to a batch.
+the rows that remain are packed anew with half as many tokens to a batch.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.chat import render_chat
 from evalkit.generation.attention import use_blocks
 from evalkit.generation.base import Completion, Decoding, Request, request_seed
 from evalkit.generation.decode import Output, Prefix, common_prefix, compute_prefix, decode
 from evalkit.generation.packing import Row, default_budget, pack, together
 from evalkit.generation.resident import hold
+from evalkit.machine.environment import versions
 from evalkit.machine.hardware import resolve_device, resolve_dtype
-from evalkit.models.loading import load_model, load_tokenizer, render_chat
+from evalkit.models.loading import load_model, load_tokenizer
 from evalkit.records import Message
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class TransformersGenerator:
             "adapter": adapter_id,
             "dtype": self.dtype,
             "device": self.device.split(":")[0],
+            "libraries": versions("torch", "transformers", *(["peft"] if adapter else [])),
             **decoding.identity,
         }
 
@@ -117,7 +120,13 @@ class TransformersGenerator:
         Requests that share all messages but the last (system message, worked examples) share the
         computation of that beginning.
         """
-        for rows in together(self._rows(list(requests))):
+        fitting = []
+        for row in self._rows(list(requests)):
+            if problem := self._beyond_context(row):
+                yield _failed(row, problem)
+            else:
+                fitting.append(row)
+        for rows in together(fitting):
             rows.sort(key=lambda row: (-len(row.ids), row.id))
             yield from self._complete_all(rows)
 
@@ -142,14 +151,26 @@ class TransformersGenerator:
             )
         ]
 
+    def _beyond_context(self, row: Row) -> str | None:
+        """What is wrong with a prompt for which the model has no positions."""
+        new = self.decoding.max_new_tokens
+        room = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if not isinstance(room, int) or len(row.ids) + new <= room:
+            return None
+        return (
+            f"a prompt of {len(row.ids)} tokens and {new} new ones are more than the model's context of"
+            f" {room}; show fewer or shorter passages (retriever.k, chunker), or ask for fewer new tokens"
+        )
+
     def _complete_all(self, rows: list[Row]) -> Iterator[Completion]:
-        """Batch by batch; one that does not fit makes the bound on rows smaller from there on."""
-        prefixes = {ids: compute_prefix(self.model, ids) for ids in {row.shared for row in rows}}
-        budget = self._batch_tokens or default_budget(self.model, next(iter(prefixes.values())))
+        """Batch by batch; one that does not fit makes the bound on tokens smaller from there on."""
+        prefixes = {ids: self._prefix(ids) for ids in {row.shared for row in rows}}
+        budget = default_budget(self.model, next(iter(prefixes.values())))
         lengths = [len(row.ids) + self.decoding.max_new_tokens for row in rows]
         done = 0
         while done < len(rows):
-            size = len(next(pack(lengths[done:], budget, self._max_rows)))
+            bound = self._batch_tokens or budget
+            size = len(next(pack(lengths[done:], bound, self._max_rows)))
             # Those with one prefix stand together, each kind still longest first.
             batch = sorted(rows[done : done + size], key=lambda row: row.shared)
             started = time.perf_counter()
@@ -159,15 +180,25 @@ class TransformersGenerator:
             else:
                 _release()
                 if size > 1:
-                    self._max_rows = size // 2
+                    # Of tokens and not of rows: of the shorter prompts that follow more may fit.
+                    self._batch_tokens = lengths[done] * size // 2
                     log.warning("out of memory with %d rows; going on with %d", size, size // 2)
                     continue
-                row = batch[0]
-                problem = f"out of memory for one prompt of {len(row.ids)} tokens: {problem}"
-                yield Completion(
-                    row.id, "", row.prompt, len(row.ids), 0, "error", 0.0, error=problem
+                [row] = batch
+                yield _failed(
+                    row, f"out of memory for one prompt of {len(row.ids)} tokens: {problem}"
                 )
             done += size
+
+    def _prefix(self, ids: tuple[int, ...]) -> Prefix:
+        """What is shared, computed; nothing where it alone does not fit (its rows then fail one by one)."""
+        try:
+            return compute_prefix(self.model, ids)
+        except (MemoryError, RuntimeError) as error:
+            if not ids or not _is_short_of_memory(error):
+                raise
+        _release()
+        return compute_prefix(self.model, ())
 
     def _attempt(self, batch: list[Row], prefixes: list[Prefix]) -> tuple[list[Output] | None, str]:
         """The outputs, or None and what was said about memory.
@@ -180,11 +211,7 @@ class TransformersGenerator:
                 self._ends, self._picker(batch),
             )  # fmt: skip
         except (MemoryError, RuntimeError) as error:
-            # torch reports a lack of memory as a RuntimeError on every device.
-            said = str(error).lower()
-            if not isinstance(error, MemoryError) and not any(
-                words in said for words in _NO_MEMORY
-            ):
+            if not _is_short_of_memory(error):
                 raise
             return None, str(error)
         return outputs, ""
@@ -255,6 +282,16 @@ def _made_ready(model: Any) -> Any:
     model.get_output_embeddings().weight.requires_grad_(True)
     use_blocks(model)
     return model
+
+
+def _failed(row: Row, problem: str) -> Completion:
+    return Completion(row.id, "", row.prompt, len(row.ids), 0, "error", 0.0, error=problem)
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    """Torch reports a lack of memory as a RuntimeError on every device."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY)
 
 
 def _release() -> None:

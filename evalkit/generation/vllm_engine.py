@@ -14,11 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from evalkit.chat import render_chat
 from evalkit.errors import ConfigError
 from evalkit.generation.base import Completion, Decoding, Request, request_seed
 from evalkit.generation.vllm_resident import hold, step
 from evalkit.machine.hardware import resolve_device, resolve_dtype
-from evalkit.models.loading import load_tokenizer, render_chat
+from evalkit.models.loading import load_tokenizer
 from evalkit.records import Message
 
 ENGINE_VERSION = "1"

@@ -6,6 +6,7 @@ import platform
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -21,7 +22,7 @@ def describe_environment() -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         **hardware.describe(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": versions(*PACKAGES),
         "git_revision": _git_revision(),
         # Linux counts in KiB, macOS in bytes.
         "peak_memory_bytes": peak if sys.platform == "darwin" else peak * 1024,
@@ -29,11 +30,13 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+def versions(*packages: str) -> dict[str, str]:
+    """Of the packages that are installed; none is imported."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def _git_revision() -> str | None:

@@ -14,6 +14,7 @@ from evalkit.errors import ConfigError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _DEV = Path("/dev")
+_CGROUPS, _SELF = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 _REPORTED_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
@@ -61,6 +62,23 @@ def usable_threads() -> int:
     """
     said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return min(usable_cores(), int(said)) if said.isdigit() and int(said) else usable_cores()
+
+
+def available_memory() -> int:
+    """Bytes that may still be taken: what the machine has free, or less where a container's limit is
+    nearer (its cached files count as free, as the machine's do).
+    """
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        group = _CGROUPS / _SELF.read_text().strip().rpartition("::/")[2]
+        limit = int((group / "memory.max").read_text())  # "max" where there is none
+        used = int((group / "memory.current").read_text())
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return max(0, min(free, limit - used + int(stat["inactive_file"])))
+    except (OSError, ValueError, KeyError):
+        return free
 
 
 def surely_no_accelerator() -> bool:

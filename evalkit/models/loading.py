@@ -1,14 +1,12 @@
-"""Load a causal language model, its tokenizer and its chat template; shared by generation and tuning."""
+"""Load a causal language model and its tokenizer; shared by generation and tuning."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError, WeightsError
+from evalkit.errors import WeightsError
 from evalkit.machine.hardware import usable_threads
-from evalkit.records import Message
 
 
 def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
@@ -41,17 +39,6 @@ def load_model(folder: Path, dtype: str, device: str, *, trust_remote_code: bool
             todo="check model.weights; the folder needs config.json and *.safetensors",
         ) from error
     return model.to(device)
-
-
-def render_chat(tokenizer: Any, messages: Sequence[Message]) -> str:
-    """The prompt string by the model's chat template, with the assistant's turn opened."""
-    if tokenizer.chat_template is None:
-        raise EvalkitError(
-            "the model's tokenizer has no chat template",
-            todo="use an instruction-tuned model, or put chat_template.jinja beside its tokenizer",
-        )
-    text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
-    return str(text)
 
 
 def quiet_transformers() -> None:

@@ -106,7 +106,7 @@ class DenseIndex:
         waiting = np.arange(len(queries))
         wanted = min(seen, 2 * k + 16)
         while seen and k > 0 and len(waiting):
-            _, positions = self._raw_search(queries[waiting], wanted, mask)
+            positions = self._positions(queries[waiting], wanted, mask)
             scores = rounded(self._cosines(queries[waiting], positions))
             kth = np.sort(scores)[:, -min(k, wanted)]
             tied = kth - scores.min(axis=1) < _SAME
@@ -129,19 +129,19 @@ class DenseIndex:
             ]
         )
 
-    def _raw_search(self, queries: Vectors, wanted: int, mask: Mask) -> tuple[Any, Any]:
-        """The ``wanted`` best of what the mask shows, shapes ``(n, wanted)`` each."""
+    def _positions(self, queries: Vectors, wanted: int, mask: Mask) -> np.ndarray:
+        """Where the ``wanted`` best of what the mask shows stand, shape ``(n, wanted)``."""
         faiss = _faiss()
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         hidden = len(mask) - int(mask.sum())
         if self._gpu is not None and wanted + hidden <= _GPU_MOST:
             # A GPU index takes no selector: fetch as many more as are hidden, then leave those out.
-            scores, positions = self._gpu.search(queries, wanted + hidden)
-            return _without(scores, positions, mask, wanted)
+            _, positions = self._gpu.search(queries, wanted + hidden)
+            return _without(positions, mask, wanted)
         selector = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
         parameters = faiss.SearchParameters(sel=selector) if hidden else None
-        scores, positions = self._index.search(queries, wanted, params=parameters)
-        return scores, positions
+        _, positions = self._index.search(queries, wanted, params=parameters)
+        return np.asarray(positions)
 
 
 def _faiss() -> Any:
@@ -163,10 +163,7 @@ def _on_gpu(index: Any) -> Any:
     return None
 
 
-def _without(
-    scores: np.ndarray, positions: np.ndarray, mask: Mask, wanted: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _without(positions: np.ndarray, mask: Mask, wanted: int) -> np.ndarray:
     """The first ``wanted`` hits of each row that the mask shows; every row has so many."""
-    keep = mask[positions]
-    order = np.argsort(~keep, axis=1, kind="stable")[:, :wanted]
-    return np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
+    order = np.argsort(~mask[positions], axis=1, kind="stable")[:, :wanted]
+    return np.take_along_axis(positions, order, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -16,13 +15,12 @@ from evalkit.progress import Progress, Stage
 from evalkit.records import Message, Question, Retrieved, Trace
 from evalkit.stages.preparing import Fetched, content_hash
 from evalkit.stages.retrieving import blocks
-from evalkit.store import Store
+from evalkit.store import Store, Writer
 
 GENERATION_VERSION = "1"
 PROMPTS_VERSION = "1"
 AT_ONCE = 2000
 """Questions whose prompts are held at once; an engine sorts and packs within them."""
-_WRITE_EVERY = 1.0  # seconds between commits of finished completions
 
 Fetch = Callable[[str, Sequence[Question]], Fetched]
 """``fetch(context, questions)`` gives what a pipeline with that context is shown."""
@@ -133,21 +131,16 @@ class Answers:
         return planned
 
     def _complete(self, requests: Sequence[Request], stage: Stage) -> None:
-        """Complete ``requests``, committing finished ones about once a second and at the end."""
+        """Complete ``requests``; what is finished is stored about once a second."""
         if not requests:
             return
-        pending: dict[str, Any] = {}
-        written = time.monotonic()
-        try:
+        with Writer(self._rows.put) as writer:
             for completion in self._generator.generate(requests):
-                kept = pending if completion.error is None else self._failed
-                kept[completion.id] = asdict(completion)
+                if completion.error is None:
+                    writer.add(completion.id, asdict(completion))
+                else:
+                    self._failed[completion.id] = asdict(completion)
                 stage.advance()
-                if time.monotonic() - written > _WRITE_EVERY:
-                    self._rows.put(pending)
-                    pending, written = {}, time.monotonic()
-        finally:
-            self._rows.put(pending)
 
 
 class _Counts:

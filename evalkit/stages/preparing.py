@@ -14,6 +14,8 @@ from typing import Any
 
 from evalkit.configuration.assemble import Experiment
 from evalkit.configuration.making import make
+from evalkit.errors import WeightsError
+from evalkit.machine.environment import versions
 from evalkit.pipelines import gold_passages
 from evalkit.plurals import counted
 from evalkit.progress import Progress, Stage
@@ -152,7 +154,11 @@ def recency(experiment: Experiment) -> Recency:
 
 def index_inputs(experiment: Experiment, passages: Sequence[Passage]) -> dict[str, Any]:
     """What an index's contents depend on: whole passages, dates included, and the embedder."""
-    return {"passages": content_hash([asdict(p) for p in passages])} | experiment.embedder_inputs
+    return {
+        "passages": content_hash([asdict(p) for p in passages]),
+        "vectors": VECTORS_VERSION,
+        **experiment.embedder_inputs,
+    }
 
 
 def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
@@ -169,6 +175,7 @@ def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
         "weights": obtained.identity,
         "train": part["train"],
         "settings": {**part["settings"], **experiment.tuning_place},
+        "libraries": versions("torch", "transformers", "peft"),
         "examples": content_hash([asdict(e) for e in examples]),
     }
     if code := source_of(str(part["train"]["_target_"])):
@@ -186,15 +193,33 @@ def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
         folder = store.artifact("adapter", inputs, build)
         report = json.loads((folder / "training.json").read_text())
         stage.detail = f"loss {report['losses'][-1]:.3f}" if report["losses"] else ""
-    identity = f"{part['name']}:{_contents(folder)}"
+    identity = f"{part['name']}:{contents_of(folder)}"
     return Adapter(folder, identity, report, tuple(part["examples"]["kinds"]))
 
 
-def _contents(folder: Path) -> str:
-    """A hash of the adapter's weights: what was trained, not what was asked for."""
+def contents_of(folder: Path) -> str:
+    """A hash of the adapter's weights and of how they are to be added (scale, target modules): what was
+    trained, not what was asked for.
+
+    Raises:
+        WeightsError: A trainer of the user's own wrote no safetensors.
+    """
+    shards = sorted(folder.rglob("*.safetensors"))
+    if not shards:
+        raise WeightsError(
+            f"the adapter in {folder} has no *.safetensors, and nothing else is loaded",
+            todo="let the function that tuning.train names save with save_pretrained(FOLDER)",
+        )
     digest = sha256()
-    for shard in sorted(folder.rglob("*.safetensors")):
+    for shard in shards:
         digest.update(shard.read_bytes())
+    for file in sorted(folder.rglob("adapter_config.json")):
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings.pop("base_model_name_or_path", None)  # where the model lies, which is no matter
+        settings["target_modules"] = sorted(
+            settings.get("target_modules") or ()
+        )  # written as a set
+        digest.update(content_hash(settings).encode())
     return digest.hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from evalkit.configuration.assemble import Experiment
+from evalkit.machine.environment import versions
 from evalkit.progress import Progress, Stage
 from evalkit.records import Passage, Question, Retrieved
 from evalkit.retrieval import Retriever
@@ -43,7 +44,14 @@ class Retrievals:
         self._rows = store.rows("retrievals", retrieval_inputs(experiment, passages))
 
     def complete(self, questions: Sequence[Question]) -> Indexed:
-        """Search for every question whose findings are not stored; what the index costs."""
+        """Search for every question whose findings are not stored; what the index costs.
+
+        Of jobs of a sweep that would search for the same, one does, and the others find it.
+        """
+        with self._rows.turn(map(_key, questions)):
+            return self._completed(questions)
+
+    def _completed(self, questions: Sequence[Question]) -> Indexed:
         stored = self._rows.get([_INDEX])
         missing = sum(len(self._missing(block)) for block in blocks(questions, AT_ONCE))
         if not missing and stored:
@@ -113,6 +121,7 @@ def retrieval_inputs(experiment: Experiment, passages: Sequence[Passage]) -> dic
         **index_inputs(experiment, passages),
         "retriever": part,
         "code": source_of(str(part["build"]["_target_"])),
+        "libraries": versions("faiss-cpu", "faiss-gpu", "bm25s"),
         "version": RETRIEVAL_VERSION,
     }
 

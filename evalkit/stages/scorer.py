@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +17,9 @@ from evalkit.progress import Progress
 from evalkit.records import Passage, Question, Sample, Score, Trace
 from evalkit.scoring import METRICS, Judge, parse, score
 from evalkit.stages.preparing import content_hash
-from evalkit.store import Rows, Store
+from evalkit.store import Rows, Store, Writer
 
 SCORES_VERSION = "1"
-_WRITE_EVERY = 1.0  # seconds between commits of finished scores
 _Known = Mapping[str, list[Any]]
 """By metric: its version, then status, value, label and reason of the score."""
 
@@ -63,18 +61,11 @@ class Scorer:
         def scored(i: int) -> list[Score]:
             return self._completed(samples[i], known.get(keys[i], {}))
 
-        pending: dict[str, Any] = {}
-        written = time.monotonic()
-        try:
+        with Writer(self._keep) as writer:
             for i, found in enumerate(self._mapped(scored, len(samples))):
                 if not _is_known(known.get(keys[i], {})) and _worth_keeping(found):
-                    pending[keys[i]] = found
-                if time.monotonic() - written > _WRITE_EVERY:
-                    self._keep(pending)
-                    pending, written = {}, time.monotonic()
+                    writer.add(keys[i], found)
                 yield found
-        finally:
-            self._keep(pending)
 
     def close(self) -> None:
         """Let go of the store's file."""
@@ -107,7 +98,7 @@ class Scorer:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _keep(self, pending: Mapping[str, list[Score]]) -> None:
-        if self._rows is not None and pending:
+        if self._rows is not None:
             self._rows.put({key: _packed(scores) for key, scores in pending.items()})
 
 

@@ -16,5 +16,6 @@ as they come, so that a killed run loses at most the batch in flight.
 from evalkit.store.artifacts import Store, build_cost, key_of
 from evalkit.store.code import package_source, source_of
 from evalkit.store.rows import Rows
+from evalkit.store.writer import Writer
 
-__all__ = ["Rows", "Store", "build_cost", "key_of", "package_source", "source_of"]
+__all__ = ["Rows", "Store", "Writer", "build_cost", "key_of", "package_source", "source_of"]

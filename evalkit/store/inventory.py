@@ -112,11 +112,15 @@ def _item(folder: Path) -> Item:
 
 
 def _count(table: Path) -> tuple[int | None, str | None]:
-    try:
-        with closing(sqlite3.connect(f"{table.resolve().as_uri()}?mode=ro", uri=True)) as rows:
-            return int(rows.execute("SELECT count(*) FROM rows").fetchone()[0]), None
-    except sqlite3.DatabaseError as error:
-        return None, str(error)
+    problem = None
+    # The second for a folder that cannot be written, in which SQLite cannot make a table's log.
+    for how in ("mode=ro", "immutable=1"):
+        try:
+            with closing(sqlite3.connect(f"{table.resolve().as_uri()}?{how}", uri=True)) as rows:
+                return int(rows.execute("SELECT count(*) FROM rows").fetchone()[0]), None
+        except sqlite3.DatabaseError as error:
+            problem = problem or str(error)
+    return None, problem
 
 
 def _leftovers(kind: Path) -> Iterator[Leftover]:

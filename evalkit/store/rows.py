@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,9 @@ T = TypeVar("T")
 
 _AT_ONCE = 500
 """Keys in one query."""
+
+_PARTS = ("-wal", "-shm", "")
+"""How the names of a table's files end; the table itself last."""
 
 
 class Rows:
@@ -70,7 +74,7 @@ class Rows:
         rows = [_row(key, value) for key, value in values.items()]
         try:
             with self._turn:
-                self._mended(lambda: self._write(rows))
+                self._mended(lambda: _insert(self._connection, rows))
         except sqlite3.OperationalError as error:
             raise StoreError(
                 f"could not write to {self.path}: {error}",
@@ -125,39 +129,24 @@ class Rows:
             log.warning("%s: %d rows are damaged; they are computed again", self.path, altered)
         return found
 
-    def _write(self, rows: list[tuple[str, str, int]]) -> None:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
-            self._connection.execute("COMMIT")
-        except sqlite3.DatabaseError:
-            if self._connection.in_transaction:
-                with suppress(sqlite3.DatabaseError):
-                    self._connection.execute("ROLLBACK")
-            raise
-
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
-        """Move the file, its log included, out of the way; it stays there to be looked at."""
+        """Go on with what can be read of a damaged file, which stays beside to be looked at.
+
+        Raises:
+            StoreError: The disk is full or cannot be written; the damaged file is as it was.
+        """
         with suppress(AttributeError):  # it could not even be opened
             self._connection.close()
-        with FileLock(f"{self.path}.lock"):
-            if _is_sound(self.path):  # another process was first
+        try:
+            with FileLock(f"{self.path}.lock"):
+                if not _is_sound(self.path):  # else another process was first
+                    _mend(self.path, error)
                 self._connection = _open(self.path)
-                return
-            aside = _free_name(self.path.with_suffix(".damaged"))
-            for ending in ("", "-wal", "-shm"):
-                if (part := Path(f"{self.path}{ending}")).exists():
-                    os.replace(part, f"{aside}{ending}")
-            self._connection = _open(self.path)
-            saved = list(_salvaged(aside))
-            self._write(saved)
-        log.warning(
-            "%s is damaged (%s); moved to %s; %d of its rows could be read, the others are computed again",
-            self.path,
-            error,
-            aside.name,
-            len(saved),
-        )
+        except (OSError, sqlite3.OperationalError) as problem:
+            raise StoreError(
+                f"{self.path} is damaged ({error}) and could not be mended: {problem}",
+                todo="free disk space or check permissions, then run the same command again",
+            ) from problem
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -228,6 +217,53 @@ def _is_sound(path: Path) -> bool:
             return [row[0] for row in connection.execute("PRAGMA quick_check(1)")] == ["ok"]
     except sqlite3.DatabaseError:
         return False
+
+
+def _mend(path: Path, error: sqlite3.DatabaseError) -> None:
+    """Replace a damaged file by one of the rows that can be read of it.
+
+    That one is made beside and renamed into place: whatever ends this on the way, all that could be
+    read can be read again.
+    """
+    fresh = path.with_suffix(".mending")
+    left = fresh if fresh.exists() else None  # by one that was killed
+    saved = {row[0]: row for file in (left, path) if file for row in _salvaged(file)}
+    for ending in _PARTS:
+        Path(f"{fresh}{ending}").unlink(missing_ok=True)
+    with closing(_open(fresh)) as connection:
+        _insert(connection, list(saved.values()))
+    aside = _free_name(path.with_suffix(".damaged"))
+    for ending in _PARTS:
+        if (part := Path(f"{path}{ending}")).exists():
+            _also(part, Path(f"{aside}{ending}"))
+            if ending:  # a log of the old file, which would be read as one of the new
+                part.unlink()
+    os.replace(fresh, path)
+    log.warning(
+        "%s is damaged (%s); moved to %s; %d of its rows could be read, the others are computed again",
+        path, error, aside.name, len(saved),
+    )  # fmt: skip
+
+
+def _also(file: Path, name: Path) -> None:
+    """The same file under another name, too."""
+    try:
+        os.link(file, name)
+    except OSError:  # a file system without links
+        shutil.copy2(file, name)
+
+
+def _insert(connection: sqlite3.Connection, rows: list[tuple[str, str, int]]) -> None:
+    """All of the rows or none."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError:
+        if connection.in_transaction:
+            with suppress(sqlite3.DatabaseError):
+                connection.execute("ROLLBACK")
+        raise
 
 
 def _salvaged(path: Path) -> Iterator[tuple[str, str, int]]:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalkit.chat import render_chat
 from evalkit.errors import ConfigError
 from evalkit.machine.hardware import resolve_device, resolve_dtype
-from evalkit.models.loading import load_model, load_tokenizer, render_chat
+from evalkit.models.loading import load_model, load_tokenizer
 from evalkit.tuning.examples import Example
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,10 @@
    (tokens a second, share of the bandwidth, counting weights and keys and values read in each step),
    beside transformers' ``generate`` on the same padded batch; how many of their tokens differ.
 3. Of the first shape: an adapter merged into the weights against the same kept beside them.
-4. The four-pipeline matrix of the first shape: one process against a process per pipeline, whole
+4. Of the first shape: batches whose rows leave against transformers' continuous batching.
+5. The four-pipeline matrix of the first shape: one process against a process per pipeline, whole
    processes, the same answers.
-5. faiss on the GPU against the CPU: equal neighbours, seconds of both.
+6. faiss on the GPU against the CPU: equal neighbours, seconds of both.
 
 Sides take turns. Where there is no GPU the parts that need one are left out and the report says so; ``--shapes tiny
 --device cpu`` tries the script. Weights are random, which speed does not see. The last line is one
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from speed_common import machine, publish, shown, table, versions
+from speed_continuous import continuous
 from speed_device import adapters, ceilings, neighbours, shape_at
 from speed_shapes import SHAPES, matrix, random_model
 
@@ -53,27 +55,31 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--questions", type=int, default=200, help="of each pipeline of the matrix")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--skip", default="", help="parts to leave out: adapters, matrix, faiss")
+    parser.add_argument(
+        "--skip", default="", help="parts to leave out: adapters, continuous, matrix, faiss"
+    )
     parser.add_argument("--out", type=Path, help="default reports/performance")
     return parser.parse_args()
 
 
 def measured(chosen: argparse.Namespace, limits: dict[str, float]) -> dict[str, Any]:
-    """Every shape at every number of rows, and the adapter of the first."""
+    """Every shape at every number of rows; adapters and continuous batching with the first."""
     import torch
 
     shapes: dict[str, Any] = {}
-    beside = None
+    first: dict[str, Any] = {"adapters": None, "continuous": None}
+    wanted = set(first) - set(chosen.skip.split(","))
     for name in chosen.shapes.split(","):
         model = random_model(SHAPES[name], chosen.device)
         rows = [int(count) for count in chosen.rows.split(",")]
         shapes[name] = [shape_at(model, count, chosen, limits) for count in rows]
-        if len(shapes) == 1 and "adapters" not in chosen.skip.split(","):
-            beside = adapters(model, rows[-1], chosen)
+        if len(shapes) == 1:
+            for part, work in (("adapters", adapters), ("continuous", continuous)):
+                first[part] = work(model, rows[-1], chosen) if part in wanted else None
         del model
         if chosen.device.startswith("cuda"):
             torch.cuda.empty_cache()
-    return {"shapes": shapes, "adapters": beside}
+    return {"shapes": shapes} | first
 
 
 def row(name: str, at: Mapping[str, Any]) -> list[str]:
@@ -102,6 +108,13 @@ def told(chosen: argparse.Namespace, found: Mapping[str, Any]) -> str:
         text.append(
             f"A batch of {beside['rows']} with an adapter merged into the weights"
             f" {shown(beside['merged_seconds'])} s, with one kept beside them {shown(beside['beside_seconds'])} s."
+        )
+    if refilled := found["continuous"]:
+        text.append(
+            f"{refilled['prompts']} prompts with {refilled['tokens']} new tokens, of 1 to {chosen.new} each:"
+            f" batches of {refilled['rows']} whose rows leave {shown(refilled['batches_seconds'])} s,"
+            f" transformers' continuous batching (sdpa) {shown(refilled['continuous_seconds'])} s;"
+            f" {refilled['unlike']} answers differ."
         )
     if processes := found["matrix"]:
         text.append(

@@ -1,13 +1,14 @@
 """What the harness itself costs, with a generator that answers at once.
 
-    python tests/benchmarks/speed_overhead.py [--questions 10000 100000] [--repeats 5] [--resamples 10000]
-        [--out DIR]
+    python tests/benchmarks/speed_overhead.py [--questions 10000 100000] [--repeats 5]
+        [--repeats-largest N] [--resamples 10000] [--out DIR]
 
 The generator (tests/faulty/instant_engine.py) is asked N questions about 1,000 revisions by
 `prompt_only` and `rag` (BM25), scored by the offline judge, and reported. Every run is a process of its
-own with an empty store, loading the benchmark and the imports included; sizes take turns. Told are the
-milliseconds per question and pipeline of all of it, and of the harness: without the metrics' and the
-judge's own computing and without the statistics; the wall seconds by stage; and the peak memory.
+own with an empty store, loading the benchmark and the imports included; sizes take turns, and the
+largest, which takes long, may have fewer (--repeats-largest). Told are the milliseconds per question
+and pipeline of all of it, and of the harness: without the metrics' and the judge's own computing and
+without the statistics; the wall seconds by stage; and the peak memory.
 Processor time is told beside wall time, since other work on the machine does not change it much.
 ``--questions 20 40 --repeats 1 --resamples 100`` tries the script. The last line is one JSON object.
 """
@@ -172,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The harness's own time and memory")
     parser.add_argument("--questions", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats-largest", type=int, help="of the largest size; default all")
     parser.add_argument("--resamples", type=int, default=10_000)
     parser.add_argument("--out", type=Path, help="default reports/performance")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
@@ -180,20 +182,26 @@ def main() -> None:
         child(chosen.child, chosen.resamples)
         return
     runs: dict[int, list[dict[str, Any]]] = {count: [] for count in chosen.questions}
-    for _ in range(chosen.repeats):
+    largest = chosen.repeats_largest or chosen.repeats
+    for number in range(chosen.repeats):
         for count, each in runs.items():
-            each.append(measured(count, chosen.resamples))
+            if number < largest or count != max(runs):
+                each.append(measured(count, chosen.resamples))
     sizes = told(runs)
     ratio = round(sizes[-1]["peak_mb"]["median"] / sizes[0]["peak_mb"]["median"], 3)
-    rows = [[size["questions"], *(shown(size[name]) for name in MEASURES)] for size in sizes]
+    rows = [
+        [size["questions"], len(runs[size["questions"]]), *(shown(size[name]) for name in MEASURES)]
+        for size in sizes
+    ]
     text = (
-        f"Two pipelines, an engine that answers at once, {chosen.resamples:,} resamples; {chosen.repeats} runs of"
-        " each size. Milliseconds are per question and pipeline; parts are of the processor.\n\n"
-        f"{table(['questions', *MEASURES.values()], rows)}\n\n"
+        f"Two pipelines, an engine that answers at once, {chosen.resamples:,} resamples. Milliseconds are per"
+        " question and pipeline; parts are of the processor.\n\n"
+        f"{table(['questions', 'runs', *MEASURES.values()], rows)}\n\n"
         f"Peak memory of the largest is {ratio} times that of the smallest."
     )
     result = {
-        "resamples": chosen.resamples, "memory_ratio": ratio, "sizes": sizes, "machine": machine(),
+        "resamples": chosen.resamples, "repeats": {count: len(each) for count, each in runs.items()},
+        "memory_ratio": ratio, "sizes": sizes, "machine": machine(),
         "versions": versions(),
     }  # fmt: skip
     publish("overhead", "The harness's own time and memory", text, result, chosen.out)

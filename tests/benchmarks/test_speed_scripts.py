@@ -34,6 +34,7 @@ def test_the_gpu_script_runs_without_a_gpu_and_says_so(
     assert all(at["tokens_per_second"] > 0 for at in last["shapes"]["tiny"])
     assert [at["unlike_generate"] for at in last["shapes"]["tiny"]] == [0, 0]
     assert last["adapters"]["rows"] == 3
+    assert last["continuous"]["prompts"] == 12
     assert last["faiss"] is None or last["machine"]["gpus"]
     assert json.loads((tmp_path / "gpu_trial.json").read_text()) == last
     assert "without a GPU" in (tmp_path / "gpu_trial.md").read_text()

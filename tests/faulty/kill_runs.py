@@ -38,7 +38,8 @@ from evalkit.configuration.assemble import Experiment
 from evalkit.configuration.compose import compose, resolved
 from evalkit.progress import Progress, Stage
 from evalkit.run_folder import state_of
-from evalkit.stages import answering, retrieving, scorer
+from evalkit.stages import answering, retrieving
+from evalkit.store import writer
 
 LOADED = (matplotlib.figure, peft, transformers)
 START = "start"
@@ -52,7 +53,7 @@ def prepare(overrides: list[str]) -> None:
     faults(experiment.benchmark.format)
     _ = experiment.judge, experiment.chunker
     torch.set_num_threads(1)
-    answering._WRITE_EVERY = scorer._WRITE_EVERY = 0.0
+    writer.EVERY = 0.01
     answering.AT_ONCE, retrieving.AT_ONCE, runner.SCORED_AT_ONCE = 4, 2, 2
 
 

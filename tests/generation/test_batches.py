@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from local_engine import engine, requests
 
 from evalkit.generation import packing, transformers_engine
+from evalkit.generation.base import Request
 from evalkit.generation.decode import Prefix, compute_prefix
 from evalkit.generation.packing import Row, pack, together
 
@@ -53,16 +54,26 @@ def test_a_batch_takes_a_quarter_of_the_free_memory_at_most(
     assert 2**20 < packing.free_memory("cpu") < 2**50
 
 
+def said(text: str) -> tuple[dict[str, str], ...]:
+    return ({"role": "user", "content": text},)
+
+
 def room_for_two(monkeypatch: pytest.MonkeyPatch, complaint: str) -> list[int]:
-    """Memory for two rows at once, and else an error with these words; the batches that are tried."""
+    """Memory for twice the tokens of the longest row of all, and else an error with these words; the
+    sizes of the batches that are tried.
+    """
     sizes: list[int] = []
     real = transformers_engine.decode
+    longest = 0
 
-    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
+    def tight(model: Any, prompts: Any, prefixes: Any, new: int, *rest: Any) -> Any:
+        nonlocal longest
         sizes.append(len(prompts))
-        if len(prompts) > 2:
+        width = max(map(len, prompts)) + new
+        longest = max(longest, width)
+        if len(prompts) * width > 2 * longest:
             raise RuntimeError(complaint)
-        return real(model, prompts, *rest)
+        return real(model, prompts, prefixes, new, *rest)
 
     monkeypatch.setattr(transformers_engine, "decode", tight)
     return sizes
@@ -86,8 +97,65 @@ def test_the_rows_that_remain_are_packed_with_the_smaller_bound(
     """A lack of memory is met twice on the way from 8 rows to 2, and not again for each batch."""
     sizes = room_for_two(monkeypatch, "CUDA out of memory. Tried to allocate 2.00 GiB.")
     done = list(engine(tiny_model, max_rows=8).generate(requests(16)))
-    assert sizes == [8, 4, *[2] * 8]
+    assert sizes[:3] == [8, 4, 2]
+    assert sum(sizes[2:]) == 16
     assert [c.id for c in done] == [f"r{i}" for i in reversed(range(16))]
+
+
+def test_after_long_prompts_that_did_not_fit_together_short_ones_do(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was too much is a number of tokens: of prompts a tenth as long ten times as many fit."""
+    long = [Request(f"long {n}", said("x" * 900)) for n in range(2)]
+    short = [Request(f"short {n}", said(f"{n}")) for n in range(10)]
+    real = transformers_engine.decode
+    sizes = []
+
+    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
+        sizes.append(len(prompts))
+        if len(prompts) > 1 and max(map(len, prompts)) > 900:
+            raise RuntimeError("CUDA out of memory.")
+        return real(model, prompts, *rest)
+
+    monkeypatch.setattr(transformers_engine, "decode", tight)
+    assert len(list(engine(tiny_model).generate([*short, *long]))) == 12
+    assert sizes == [12, 6, 3, 1, 1, 10]
+
+
+def test_a_shared_beginning_that_does_not_fit_alone_fails_its_rows_and_no_others(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, alone = requests(4), [Request("alone", said("short"))]
+    compute, decode = transformers_engine.compute_prefix, transformers_engine.decode
+
+    def no_prefix(model: Any, ids: Any) -> Any:
+        if ids:
+            raise RuntimeError("CUDA out of memory.")
+        return compute(model, ids)
+
+    def tight(model: Any, prompts: Any, *rest: Any) -> Any:
+        if max(map(len, prompts)) > 30:
+            raise RuntimeError("CUDA out of memory.")
+        return decode(model, prompts, *rest)
+
+    monkeypatch.setattr(transformers_engine, "compute_prefix", no_prefix)
+    monkeypatch.setattr(transformers_engine, "decode", tight)
+    done = {c.id: c.error for c in engine(tiny_model).generate([*shared, *alone])}
+    assert done.pop("alone") is None
+    assert all("out of memory for one prompt of" in str(error) for error in done.values())
+
+
+def test_a_prompt_beyond_the_models_context_fails_with_what_to_do(tiny_model: Path) -> None:
+    """It would be answered with garbage, or with an error for all; the others are answered."""
+    done = {
+        c.id: c
+        for c in engine(tiny_model).generate(
+            [Request("long", said("x" * 5000)), Request("short", said("x"))]
+        )
+    }
+    assert done["short"].error is None
+    assert done["long"].finish_reason == "error"
+    assert "more than the model's context of 4096; show fewer" in str(done["long"].error)
 
 
 def test_the_failed_batch_is_released_before_the_next_is_tried(

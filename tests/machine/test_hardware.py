@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,3 +115,31 @@ def test_processes_that_share_a_machine_share_its_threads(
     monkeypatch.setattr(hardware, "usable_cores", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert hardware.usable_threads() == threads
+
+
+@pytest.mark.parametrize(
+    ("limit", "free"),
+    [("max", 8000), ("5000", 5000 - 4000 + 1500), ("3000", 500), ("1000", 0), ("90000", 8000)],
+)
+def test_memory_is_what_the_machine_has_or_the_container_may_have(
+    limit: str, free: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a container's 4,000 used bytes 1,500 are files that can be dropped; the machine has 8,000."""
+    group = tmp_path / "pod"
+    group.mkdir()
+    (group / "memory.max").write_text(f"{limit}\n")
+    (group / "memory.current").write_text("4000\n")
+    (group / "memory.stat").write_text("anon 2500\ninactive_file 1500\n")
+    (tmp_path / "self").write_text("0::/pod\n")
+    monkeypatch.setattr(hardware, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(hardware, "_SELF", tmp_path / "self")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=8000))
+    assert hardware.available_memory() == free
+
+
+def test_without_control_groups_memory_is_what_the_machine_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "_SELF", tmp_path / "none")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=8000))
+    assert hardware.available_memory() == 8000

@@ -62,6 +62,9 @@ def test_twelve_jobs_cost_what_is_distinct_in_them(
     assert noted.pop("trained") == 1
     assert len(list((home / "store" / "adapter").glob("*/manifest.json"))) == 1
     assert noted.pop("embedded") == rows(home / "store", "vectors") == 3
+    assert noted.pop("asked") == 3 * (
+        6 + 1
+    )  # for each k, the first question also to load what is needed
     distinct = rows(home / "store", "generations")
     assert (
         distinct >= 6 * 2 * 4

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from evalkit.chat import render_chat
 from evalkit.errors import ConfigError
 from evalkit.generation.base import Decoding, Request
 from evalkit.generation.transformers_engine import TransformersGenerator
-from evalkit.models.loading import load_model, load_tokenizer, render_chat
+from evalkit.models.loading import load_model, load_tokenizer
 from evalkit.tuning import lora
 from evalkit.tuning.examples import Example
 from evalkit.tuning.lora import (

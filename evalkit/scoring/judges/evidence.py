@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.chat import render_chat
 from evalkit.scoring.judges.wording import STOP
 
 Floats = NDArray[np.float64]
@@ -151,9 +152,7 @@ class GeneratorEvidence:
     def _prompt(self, source: str) -> list[int]:
         _, tokenizer = self._load()
         content = f"{source}\n\n{QUESTION}" if source else QUESTION
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
+        text = render_chat(tokenizer, [{"role": "user", "content": content}])
         ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from evalkit.chat import render_chat
 from evalkit.errors import ConfigError
 from evalkit.plurals import counted
 from evalkit.scoring.judges.chat import ChatError, Exchange, digest
@@ -107,10 +108,7 @@ class LocalModel:
 
     def _prompt_ids(self, prompt: str) -> list[int]:
         messages = [{"role": "user", "content": prompt}]
-        text = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        ids = self._tokens(str(text))
+        ids = self._tokens(render_chat(self._tokenizer, messages))
         room = getattr(self._model.config, "max_position_embeddings", None)
         if room is not None and len(ids) + self._max_new_tokens > room:
             raise ChatError(
