@@ -236,19 +236,6 @@ def _step_shower(stage: Stage) -> Any:
     return show
 
 
-def retrieve(
-    experiment: Experiment, retriever: Retriever, questions: Sequence[Question], progress: Progress
-) -> Fetched:
-    """The passages of every question, best first."""
-    with progress.stage(
-        "retrieve", f"k={experiment.k}, {experiment.visibility.view}", len(questions)
-    ) as stage:
-        results, seconds = searched(retriever, questions, experiment.k)
-        stage.advance(len(questions))
-    ids = [question.id for question in questions]
-    return Fetched(dict(zip(ids, results, strict=True)), dict.fromkeys(ids, seconds))
-
-
 def searched(
     retriever: Retriever, questions: Sequence[Question], k: int
 ) -> tuple[list[tuple[Retrieved, ...]], float]:

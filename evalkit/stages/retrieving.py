@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -27,6 +27,10 @@ class Retrievals:
 
     The index is built where a question's findings are missing, and not otherwise. What building it
     cost is stored with them, so that it is told by a run that did not build it too.
+
+    Args:
+        build: Gives the retriever; None builds the configured one over all ``passages``.
+        built: What else identifies what ``build`` gives, such as a date.
     """
 
     def __init__(
@@ -35,13 +39,15 @@ class Retrievals:
         passages: Sequence[Passage],
         store: Store,
         progress: Progress,
+        build: Callable[[], Indexed] | None = None,
+        built: str | None = None,
     ) -> None:
+        self._build = build or (lambda: index(experiment, passages, store, progress))
         self._experiment = experiment
-        self._passages = passages
         self._by_id = {passage.id: passage for passage in passages}
-        self._store = store
         self._progress = progress
-        self._rows = store.rows("retrievals", retrieval_inputs(experiment, passages))
+        inputs = retrieval_inputs(experiment, passages)
+        self._rows = store.rows("retrievals", inputs | ({"built": built} if built else {}))
 
     def complete(self, questions: Sequence[Question]) -> Indexed:
         """Search for every question whose findings are not stored; what the index costs.
@@ -58,7 +64,7 @@ class Retrievals:
             with self._search(len(questions)) as stage:
                 stage.advance(len(questions), f"{len(questions)} at hand")
             return Indexed(None, **stored[_INDEX])
-        built = index(self._experiment, self._passages, self._store, self._progress)
+        built = self._build()
         if not stored:
             self._rows.put({_INDEX: {"seconds": built.seconds, "bytes": built.bytes}})
         assert built.retriever is not None

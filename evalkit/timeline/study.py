@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from evalkit.configuration.assemble import Experiment
 from evalkit.generation.base import Generator
 from evalkit.pipelines import Pipeline
-from evalkit.records import Passage, Retrieved, Sample, Score, Trace
+from evalkit.records import Passage, Question, Retrieved, Sample, Score, Trace
 from evalkit.results.costs import Prices
 from evalkit.scoring import scores_frame
 from evalkit.stages import answering, preparing
+from evalkit.stages.retrieving import Retrievals
 from evalkit.stages.scorer import score_all
 from evalkit.tables import cases
 from evalkit.timeline.settings import Budget, Timeline
@@ -220,19 +221,34 @@ def _fetched(
     workshop: Workshop, standings: Mapping[Cell, Standing]
 ) -> dict[tuple[date, date | None], dict[str, preparing.Fetched]]:
     """What the prompts of each date show, by the index that is asked."""
-    experiment, progress = workshop.experiment, workshop.progress
     found: dict[tuple[date, date | None], dict[str, preparing.Fetched]] = {}
-    gold = any(p.context == "gold" for p in experiment.pipelines)
+    gold = any(p.context == "gold" for p in workshop.experiment.pipelines)
     for on, index in dict.fromkeys((on, s.index) for (on, _, _), s in standings.items()):
         questions = workshop.at(on).benchmark.questions
         found[on, index] = {}
         if index is not None:
-            retriever = workshop.retriever(index)
-            fetched = preparing.retrieve(experiment, retriever, questions, progress)
-            found[on, index]["retrieved"] = as_known(fetched, index)
+            found[on, index]["retrieved"] = as_known(_retrieved(workshop, index, questions), index)
         elif gold:
-            found[on, index]["gold"] = preparing.Gold(experiment, workshop.passages).of(questions)
+            found[on, index]["gold"] = preparing.Gold(workshop.experiment, workshop.passages).of(
+                questions
+            )
     return found
+
+
+def _retrieved(workshop: Workshop, on: date, questions: Sequence[Question]) -> preparing.Fetched:
+    """What the index of a date finds."""
+    with closing(
+        Retrievals(
+            workshop.experiment,
+            workshop.passages,
+            workshop.store,
+            workshop.progress,
+            lambda: preparing.Indexed(workshop.retriever(on), 0.0, None),
+            f"index of {on}",
+        )
+    ) as retrievals:
+        retrievals.complete(questions)
+        return retrievals.of(questions)
 
 
 def as_known(fetched: preparing.Fetched, on: date) -> preparing.Fetched:

@@ -50,7 +50,7 @@ class Workshop:
     timeline: Timeline
     store: Store
     progress: Progress
-    _indexes: dict[tuple[date, date | None], tuple[Retriever, Update]] = field(default_factory=dict)
+    _retrievers: dict[date, Retriever] = field(default_factory=dict)
     _adapters: dict[date, preparing.Adapter] = field(default_factory=dict)
 
     @cached_property
@@ -79,10 +79,9 @@ class Workshop:
 
     def retriever(self, on: date) -> Retriever:
         """The retriever as last updated on a date."""
-        for (built, _), (retriever, _) in self._indexes.items():
-            if built == on:
-                return retriever
-        return self._index(on, None)[0]
+        if on not in self._retrievers:
+            self._built(on, None)
+        return self._retrievers[on]
 
     def adapter(self, on: date) -> preparing.Adapter:
         """The adapter trained on what was known on a date."""
@@ -96,8 +95,20 @@ class Workshop:
         return self._adapters[on]
 
     def index_update(self, since: date | None, on: date) -> Update:
-        """What bringing the index from one date to another costs; from nothing where None."""
-        return self._index(on, since)[1]
+        """What bringing the index from one date to another costs; from nothing where None.
+
+        As it was measured the first time: a repeated or resumed study has the same numbers, builds no
+        index for them, and its budget decides the same.
+        """
+        inputs = preparing.index_inputs(self.experiment, self.passages)
+        retriever = self.experiment.config["retriever"]
+        key = f"{since}>{on}"
+        table = {**inputs, "retriever": retriever, "version": MEASURE_VERSION}
+        with closing(self.store.rows("updates", table)) as rows:
+            if key not in rows.get([key]):
+                rows.put({key: asdict(self._built(on, since))})
+            cost = IndexUpdate(**rows.get([key])[key])
+        return self._index_update(on, since, cost)
 
     def adapter_update(self, since: date | None, on: date) -> Update:
         """What training the adapter again costs; it is trained from the base weights each time."""
@@ -116,16 +127,12 @@ class Workshop:
             detail=(("adapter", adapter.identity), ("tokens", report["tokens"])),
         )  # fmt: skip
 
-    def _index(self, on: date, since: date | None) -> tuple[Retriever, Update]:
-        if (on, since) not in self._indexes:
-            retriever, cost = preparing.index_at(
-                self.experiment, self.passages, self.store, self.progress, on, since
-            )
-            self._indexes[on, since] = (
-                retriever,
-                self._index_update(on, since, self._kept(cost, on, since)),
-            )
-        return self._indexes[on, since]
+    def _built(self, on: date, since: date | None) -> IndexUpdate:
+        """Bring the index up, and keep it to be asked."""
+        self._retrievers[on], cost = preparing.index_at(
+            self.experiment, self.passages, self.store, self.progress, on, since
+        )
+        return cost
 
     def _index_update(self, on: date, since: date | None, cost: IndexUpdate) -> Update:
         facts = documents = None
@@ -138,21 +145,6 @@ class Workshop:
             "index", on, since, cost.seconds, cost.bytes, cost.embedded, facts, idle=documents == 0,
             detail=(("added", cost.added), ("retired", cost.retired), ("documents", documents)),
         )  # fmt: skip
-
-    def _kept(self, cost: IndexUpdate, on: date, since: date | None) -> IndexUpdate:
-        """The cost as it was measured the first time: a repeated or resumed study has the same
-        numbers, and its budget decides the same.
-        """
-        inputs = preparing.index_inputs(self.experiment, self.passages)
-        retriever = self.experiment.config["retriever"]
-        key = f"{since}>{on}"
-        table = {**inputs, "retriever": retriever, "version": MEASURE_VERSION}
-        with closing(self.store.rows("updates", table)) as rows:
-            found = rows.get([key])
-            if key not in found:
-                rows.put({key: asdict(cost)})
-                return cost
-        return IndexUpdate(**found[key])
 
 
 def uses(experiment: Experiment) -> dict[str, tuple[str, ...]]:

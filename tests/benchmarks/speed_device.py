@@ -59,15 +59,16 @@ def greedy(logits: Any, _: list[int]) -> Any:
 def shape_at(
     model: Any, rows: int, chosen: argparse.Namespace, limits: dict[str, float]
 ) -> dict[str, Any]:
-    """Prompts and decoding of one batch, ours and ``generate``'s."""
+    """Prompts and decoding of one batch, ours (what is shared is computed each time) and ``generate``'s."""
     import torch
 
     from evalkit.generation.decode import compute_prefix, decode
 
     prompts = random_prompts(model.config.vocab_size, rows, chosen.prompt, chosen.shared)
-    prefix = compute_prefix(model, tuple(prompts[0][: chosen.shared]))
+    shared = chosen.shared if rows > 1 else 0
 
     def ours(new: int) -> Any:
+        prefix = compute_prefix(model, tuple(prompts[0][:shared]))
         return decode(model, prompts, [prefix] * rows, new, frozenset(), greedy)
 
     ids = torch.tensor(prompts, device=model.device)
@@ -90,7 +91,7 @@ def shape_at(
     body = weights - config.vocab_size * config.hidden_size
     heads = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
     read = size * (weights + rows * heads * (chosen.prompt + chosen.new / 2))
-    fresh = rows * (chosen.prompt - chosen.shared)
+    fresh = shared + rows * (chosen.prompt - shared)
     return {
         "rows": rows, "unlike_generate": unlike, "whole_seconds": whole, "generate_seconds": plain,
         "tokens_per_second": round(rows * chosen.new / whole["median"], 1),
@@ -128,7 +129,9 @@ def adapters(model: Any, rows: int, chosen: argparse.Namespace) -> dict[str, Any
 
 
 def neighbours(repeats: int, count: int = 200_000, size: int = 384) -> dict[str, Any] | None:
-    """faiss on the GPU against the CPU, inner products; None without a GPU that faiss sees."""
+    """faiss on the GPU against the CPU, inner products, and our index on both with passages that a
+    query may not see; None without a GPU that faiss sees.
+    """
     import faiss
     import numpy as np
 
@@ -150,4 +153,20 @@ def neighbours(repeats: int, count: int = 200_000, size: int = 384) -> dict[str,
     return {
         "vectors": count, "queries": len(asked), "unlike": int(unlike.sum()),
         "in_another_order": int((found != gpu_found).sum()), "seconds": timed,
+        "index_unlike": _unlike_index(vectors[:5000], asked),
     }  # fmt: skip
+
+
+def _unlike_index(vectors: Any, asked: Any) -> int:
+    """Queries for which our index finds something else on the GPU than on the CPU."""
+    import numpy as np
+
+    from evalkit.records import Passage
+    from evalkit.retrieval import DenseIndex
+
+    passages = [Passage(f"p{n}", "d", "r", "title", "text") for n in range(len(vectors))]
+    index = DenseIndex(passages, vectors, "random")
+    seen = [np.arange(len(vectors)) % 3 != number % 3 for number in range(len(asked))]
+    there = index.search(asked, 10, seen)
+    index._gpu = None
+    return sum(a != b for a, b in zip(there, index.search(asked, 10, seen), strict=True))

@@ -126,7 +126,7 @@ def told(chosen: argparse.Namespace, found: Mapping[str, Any]) -> str:
         text.append(
             f"faiss, {near['queries']} queries among {near['vectors']} vectors: GPU"
             f" {shown(near['seconds']['gpu'])} s, CPU {shown(near['seconds']['cpu'])} s;"
-            f" {near['unlike']} neighbours differ."
+            f" {near['unlike']} neighbours differ, and {near['index_unlike']} of our index's answers."
         )
     elif "faiss" not in skipped:
         text.append("faiss saw no GPU.")

@@ -49,6 +49,7 @@ def _plan(
     from evalkit.configuration.compose import compose, resolved
     from evalkit.progress import Progress
     from evalkit.stages import preparing
+    from evalkit.stages.retrieving import Retrievals
     from evalkit.store import Store
 
     control = questions * 3 // 25  # as many of them as in the study
@@ -57,12 +58,9 @@ def _plan(
     store, asked = Store(folder / "store"), experiment.benchmark.questions
     with Progress() as progress:
         passages = preparing.chunk(experiment, progress)
-        found = preparing.retrieve(
-            experiment,
-            preparing.index(experiment, passages, store, progress).retriever,
-            asked,
-            progress,
-        )
+        retrievals = Retrievals(experiment, passages, store, progress)
+        retrievals.complete(asked)
+        found = retrievals.of(asked)
         adapter = preparing.train(experiment, store, progress)
     base: Any = experiment.generator()
     tuned: Any = experiment.generator(adapter.folder, adapter.identity)
