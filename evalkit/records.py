@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal
 
 Status = Literal["scored", "failed", "not_applicable", "abstained"]
@@ -113,6 +114,11 @@ class Question:
 
     def current_answers(self) -> tuple[Answer, ...]:
         """The answers valid at ``as_of``."""
+        return self._current
+
+    @cached_property
+    def _current(self) -> tuple[Answer, ...]:
+        """Kept, since nearly every metric asks for them."""
         return tuple(a for a in self.answers if a.valid_at(self.as_of))
 
     def past_answers(self) -> tuple[Answer, ...]:

@@ -55,12 +55,14 @@ def is_correct(sample: Sample) -> bool:
     return answer_class(sample) == wanted
 
 
-def periods_named(sample: Sample, text: str) -> set[AnswerClass]:
+def periods_named(sample: Sample, text: str) -> frozenset[AnswerClass]:
     """The periods (``current``, ``outdated``, ``premature``) whose wordings stand in a text."""
     return _periods(sample.question, text)
 
 
-def _periods(question: Question, text: str) -> set[AnswerClass]:
+@lru_cache(maxsize=256)
+def _periods(question: Question, text: str) -> frozenset[AnswerClass]:
+    """Kept for the passages of a few questions, which a dozen metrics and rules look into."""
     current = _wordings(question.current_answers())
     past = _others(_wordings(question.past_answers()), current)
     future = _others(_wordings(question.future_answers()), current | past)
@@ -74,7 +76,7 @@ def _periods(question: Question, text: str) -> set[AnswerClass]:
     for wordings, period in named:
         found += [(span, period) for needle in wordings for span in _named(needle, haystack)]
     outer = _outermost({span for span, _ in found})
-    return {period for span, period in found if span in outer}
+    return frozenset(period for span, period in found if span in outer)
 
 
 def says(sample: Sample, answers: Iterable[Answer]) -> bool:

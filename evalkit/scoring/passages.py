@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from evalkit.records import Passage, Sample
 from evalkit.scoring.answers import periods_named
@@ -96,5 +97,6 @@ def retrieved_passages(sample: Sample) -> tuple[Passage, ...]:
     return tuple(r.passage for r in sample.trace.retrieved or ())
 
 
+@lru_cache(maxsize=4096)
 def _squeeze(text: str) -> str:
     return " ".join(text.split())

@@ -98,9 +98,11 @@ def arguments() -> argparse.Namespace:
         ("one", "of prompt by prompt"),
         ("sorted", "of the sorted loop"),
         ("lm-eval", "of lm-eval's best batch size"),
-        ("lm-eval-one", "of lm-eval at batch size 1"),
     ):
         parser.add_argument(f"--repeats-{name}", type=_from_one, help=f"rounds {what}")
+    parser.add_argument(
+        "--repeats-lm-eval-one", type=int, help="rounds of lm-eval at batch size 1; 0 = not tried"
+    )
     parser.add_argument(
         "--check", type=int, default=40, help="questions compared in float32; 0 = none"
     )
@@ -145,10 +147,9 @@ def kinds_of(chosen: argparse.Namespace, lm_eval: bool) -> list[Kind]:
     ]
     if lm_eval:
         sizes = [size for size in chosen.lm_eval_batches.split(",") if size != "1"]
-        kinds += [
-            Kind("lm-eval", sizes, chosen.repeats_lm_eval or chosen.repeats),
-            Kind("lm-eval", ["1"], chosen.repeats_lm_eval_one or chosen.repeats),
-        ]
+        kinds.append(Kind("lm-eval", sizes, chosen.repeats_lm_eval or chosen.repeats))
+        one = chosen.repeats if chosen.repeats_lm_eval_one is None else chosen.repeats_lm_eval_one
+        kinds.append(Kind("lm-eval", ["1"], one))
     return kinds
 
 
@@ -172,8 +173,7 @@ def told(
     if lm_eval is None:
         return f"{text}\n\nlm-eval was not at hand and is left out."
     auto = f"; `auto` was given {chosen.auto_limit:g} s" if chosen.auto_limit else ""
-    sizes = ", ".join(dict.fromkeys(["1", *chosen.lm_eval_batches.split(",")]))
-    return f"{text}\n\nlm-eval {lm_eval} ran at batch sizes {sizes}{auto}."
+    return f"{text}\n\nlm-eval is {lm_eval}{auto}."
 
 
 def main() -> None:
