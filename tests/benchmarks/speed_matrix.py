@@ -12,7 +12,7 @@ batch size, the other rounds the fastest of each kind: of the sorted loop (--bat
 (--lm-eval-batches), which also runs at batch size 1, and once at ``auto`` (stopped after --auto-limit
 seconds; 0 = not tried). Prompt by prompt takes long, so the rounds of each kind can be given: the
 report says on how many runs each figure rests. What was measured is in rounds.jsonl beside the prompts
-under --work, and the same command goes on from there; delete it to measure other code. Without
+under --work, in a folder for each state of our code, and the same command goes on from there. Without
 --lm-eval-python an environment is made under --work by pip; ``none``, or an index that cannot be reached,
 leaves lm-eval out. ``--quick --lm-eval-python none`` tries the script. The last line is one JSON object.
 """

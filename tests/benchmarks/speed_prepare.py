@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.store import key_of
+from evalkit.store import key_of, package_source
+
+ROOMS = ("generation", "models", "retrieval", "stages", "tuning")
+"""Ours that have a part in prompts, weights and answers."""
 
 TASK = """task: speed_{name}
 dataset_path: json
@@ -22,9 +25,12 @@ metric_list: [{{metric: bypass}}]
 
 
 def prepare(folder: Path, questions: int, dtype: str, overrides: Sequence[str]) -> Path:
-    """The file that all sides read; made once for a number of questions, a dtype and overrides."""
-    more = f"-{key_of({'overrides': list(overrides)})[:8]}" if overrides else ""
-    home = folder / f"{questions}-{dtype}{more}"
+    """The file that all sides read; made once for a number of questions, a dtype, overrides and our code,
+    so that what was measured beside it is of one code too.
+    """
+    code = [package_source(f"evalkit.{room}") for room in ROOMS]
+    made_of = key_of({"overrides": list(overrides), "code": code})
+    home = folder / f"{questions}-{dtype}-{made_of[:8]}"
     work = home / "work.json"
     if work.exists():
         return work
