@@ -72,3 +72,17 @@ def test_json_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, float("nan"))
     assert json.loads(path.read_text()) == {"text": "half \ud83d"}
+
+
+def test_a_folder_that_cannot_be_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("evalkit.run_folder.FileLock.acquire", refuse)
+    with (
+        pytest.raises(ConfigError, match=r"could not write into the run folder .*: Permission"),
+        occupied(tmp_path, str),
+    ):
+        pass

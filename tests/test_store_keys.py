@@ -143,6 +143,22 @@ def test_what_another_machine_computes_is_another_key(
     assert differing(before, keys(*auto)) == {"answers", "tuned answers", "counts", "adapter"}
 
 
+@pytest.mark.parametrize(
+    ("place", "changed"),
+    [
+        ("evalkit.generation.transformers_engine", {"answers", "tuned answers", "counts"}),
+        ("evalkit.stages.preparing", {"adapter"}),
+        ("evalkit.stages.retrieving", {"retrievals"}),
+    ],
+)
+def test_what_another_version_of_a_library_computes_is_another_key(
+    place: str, changed: set[str], keys: Callable[..., Keys], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys()
+    monkeypatch.setattr(f"{place}.versions", lambda *names: dict.fromkeys(names, "999"))
+    assert differing(before, keys()) == changed
+
+
 DECODINGS = st.builds(
     Decoding,
     max_new_tokens=st.integers(1, 99),
