@@ -6,7 +6,6 @@ is created, downloaded or repaired, and no server is asked for more than a conne
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shutil
 import socket
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 from evalkit import __version__
 from evalkit.machine import hardware
+from evalkit.machine.environment import versions
 from evalkit.models.weights import cache_folder
 from evalkit.secrets import without_credentials
 from evalkit.tracking.store import sqlite_file, tracking_uri
@@ -80,10 +80,7 @@ def packages() -> list[Check]:
 
 
 def _version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return versions(distribution).get(distribution)
 
 
 def _package(name: str) -> Check:

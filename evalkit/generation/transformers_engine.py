@@ -165,12 +165,11 @@ class TransformersGenerator:
     def _complete_all(self, rows: list[Row]) -> Iterator[Completion]:
         """Batch by batch; one that does not fit makes the bound on tokens smaller from there on."""
         prefixes = {ids: self._prefix(ids) for ids in {row.shared for row in rows}}
-        budget = default_budget(self.model, next(iter(prefixes.values())))
+        budget = self._batch_tokens or default_budget(self.model, next(iter(prefixes.values())))
         lengths = [len(row.ids) + self.decoding.max_new_tokens for row in rows]
         done = 0
         while done < len(rows):
-            bound = self._batch_tokens or budget
-            size = len(next(pack(lengths[done:], bound, self._max_rows)))
+            size = len(next(pack(lengths[done:], budget, self._max_rows)))
             # Those with one prefix stand together, each kind still longest first.
             batch = sorted(rows[done : done + size], key=lambda row: row.shared)
             started = time.perf_counter()
@@ -181,7 +180,7 @@ class TransformersGenerator:
                 _release()
                 if size > 1:
                     # Of tokens and not of rows: of the shorter prompts that follow more may fit.
-                    self._batch_tokens = lengths[done] * size // 2
+                    self._batch_tokens = budget = lengths[done] * size // 2
                     log.warning("out of memory with %d rows; going on with %d", size, size // 2)
                     continue
                 [row] = batch

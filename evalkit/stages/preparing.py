@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -155,10 +155,16 @@ def recency(experiment: Experiment) -> Recency:
 def index_inputs(experiment: Experiment, passages: Sequence[Passage]) -> dict[str, Any]:
     """What an index's contents depend on: whole passages, dates included, and the embedder."""
     return {
-        "passages": content_hash([asdict(p) for p in passages]),
+        "passages": _fingerprint(tuple(passages)),
         "vectors": VECTORS_VERSION,
         **experiment.embedder_inputs,
     }
+
+
+@lru_cache(maxsize=1)
+def _fingerprint(passages: tuple[Passage, ...]) -> str:
+    """Kept, since a study over time asks for every index and every update of them."""
+    return content_hash([asdict(p) for p in passages])
 
 
 def train(experiment: Experiment, store: Store, progress: Progress) -> Adapter:
@@ -216,9 +222,8 @@ def contents_of(folder: Path) -> str:
     for file in sorted(folder.rglob("adapter_config.json")):
         settings = json.loads(file.read_text(encoding="utf-8"))
         settings.pop("base_model_name_or_path", None)  # where the model lies, which is no matter
-        settings["target_modules"] = sorted(
-            settings.get("target_modules") or ()
-        )  # written as a set
+        if isinstance(targets := settings.get("target_modules"), list):  # else a pattern
+            settings["target_modules"] = sorted(targets)  # a set, written in any order
         digest.update(content_hash(settings).encode())
     return digest.hexdigest()[:16]
 

@@ -105,10 +105,11 @@ class Workshop:
         key = f"{since}>{on}"
         table = {**inputs, "retriever": retriever, "version": MEASURE_VERSION}
         with closing(self.store.rows("updates", table)) as rows:
-            if key not in rows.get([key]):
-                rows.put({key: asdict(self._built(on, since))})
-            cost = IndexUpdate(**rows.get([key])[key])
-        return self._index_update(on, since, cost)
+            found = rows.get([key])
+            if not found:
+                found = {key: asdict(self._built(on, since))}
+                rows.put(found)
+        return self._index_update(on, since, IndexUpdate(**found[key]))
 
     def adapter_update(self, since: date | None, on: date) -> Update:
         """What training the adapter again costs; it is trained from the base weights each time."""

@@ -6,7 +6,6 @@ import json
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,10 @@ def machine() -> dict[str, Any]:
 def versions(*more: str) -> dict[str, str]:
     """Versions of Python, ours and the packages that compute; what is not installed is left out."""
     import evalkit
+    from evalkit.machine import environment
 
     found = {"python": platform.python_version(), "evalkit": evalkit.__version__}
-    for name in (*PACKAGES, *more):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return found | environment.versions(*PACKAGES, *more)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

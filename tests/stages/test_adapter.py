@@ -30,6 +30,7 @@ def adapter(folder: Path, weights: bytes = b"weights", **changed: Any) -> Path:
         ({"weights": b"others"}, False),
         ({"lora_alpha": 32}, False),  # the same weights, added twice as strongly
         ({"target_modules": ["q", "k"]}, False),
+        ({"target_modules": "qv"}, False),  # a pattern
     ],
 )
 def test_adapters_are_one_exactly_where_they_do_the_same(
